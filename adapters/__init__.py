@@ -1,0 +1,1 @@
+"""Phi-3 and its LoRA adapters. This package knows neither Haystack nor the agent."""

@@ -1,0 +1,1 @@
+"""Embedding models: encoders by ONNX Runtime and the API ones."""

@@ -1,0 +1,32 @@
+"""What can go wrong in the pipelines, as a user should read it: one line, and what to do."""
+
+
+class PipelineError(Exception):
+    """Base of every error a user can cause or cure here; its text is one line."""
+
+
+class ConversionError(PipelineError):
+    """Raised when a file or table cannot be turned into text; says why, without the path."""
+
+
+class EmbedderError(PipelineError):
+    """Raised when an embedding model cannot be loaded, exported, reached or verified."""
+
+
+class StoreError(PipelineError):
+    """Raised when a document store cannot be opened, reached, migrated or written."""
+
+
+class EmbedderMismatchError(StoreError):
+    """Raised when the index was made by another embedder than the one now configured."""
+
+
+class MissingExtraError(PipelineError):
+    """Raised when a feature needs an optional extra that is not installed; names it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an extra: pip install 'phi-expert[{extra}]'")
+
+
+class PipelineDefinitionError(PipelineError):
+    """Raised when a pipeline's YAML is not valid or names a module that is not allowed."""

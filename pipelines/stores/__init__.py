@@ -1,0 +1,1 @@
+"""Document stores: SQLite for one machine, Weaviate past that."""

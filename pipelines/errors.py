@@ -1,8 +1,10 @@
 """What can go wrong in the pipelines, as a user should read it: one line, and what to do."""
 
+from adapters.errors import ExpertError
 
-class PipelineError(Exception):
-    """Base of every error a user can cause or cure here; its text is one line."""
+
+class PipelineError(ExpertError):
+    """Base of every error raised in this package; raised only through its subclasses."""
 
 
 class ConversionError(PipelineError):

@@ -1,0 +1,1 @@
+"""Decides and acts: settings, workspace, commands; the router and the façade build on these."""

@@ -1,0 +1,102 @@
+"""The ``expert`` command: one file a subcommand, imported when it is called."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from adapters.errors import ExpertError
+
+# Name → one-line help, so that `expert --help` imports no command.
+_COMMANDS = {
+    "init": "Create a workspace with its settings file.",
+    "index": "Index folders, files and database tables.",
+    "search": "Search the index and show the passages found.",
+    "pipelines": "Show, draw or export the retrieval pipeline.",
+    "config": "Show the settings in force.",
+    "doctor": "Check what is installed and reachable, and what to do about gaps.",
+    "demo": "Index the example industries and search them.",
+}
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module only to run it."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"agent.cli.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Start with `expert index FOLDER`, then `expert search "your question"`.',
+)
+@click.option(
+    "--workspace",
+    "-w",
+    metavar="FOLDER",
+    help="Workspace to use. [default: $EXPERT_WORKSPACE or ./.expert]",
+)
+@click.version_option(package_name="phi-expert", prog_name="expert")
+@click.pass_context
+def cli(context: click.Context, workspace: str | None) -> None:
+    """Make Phi-3 an expert of your own industry."""
+    from agent.workspace import Workspace
+
+    context.obj = Workspace.locate(workspace)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failure, 2 usage, 130 interrupted.
+
+    :param arguments: Arguments after the command's name; None for the process's own.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code. See :func:`main`."""
+    try:
+        result: Any = cli.main(arguments, prog_name="expert", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ExpertError as error:
+        click.echo(f"expert: {error}", err=True)
+        return EXIT_FAILURE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("expert: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`expert search … | head`): nothing to report,
+        # and Python must not report it either when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    return result if isinstance(result, int) else 0

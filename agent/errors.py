@@ -1,0 +1,15 @@
+"""Errors of the agent's own layer."""
+
+from adapters.errors import ExpertError
+
+
+class AgentError(ExpertError):
+    """Base of every error raised in this package; raised only through its subclasses."""
+
+
+class SettingsError(AgentError):
+    """Raised when a setting is unknown or invalid; names its place and the nearest valid key."""
+
+
+class WorkspaceError(AgentError):
+    """Raised when a workspace cannot be created, opened or locked, or holds no index."""

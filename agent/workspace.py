@@ -1,0 +1,84 @@
+"""The workspace: the folder that holds an expert's index, adapters, router and runs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from agent.errors import WorkspaceError
+from agent.settings import Settings, load_settings, settings_file
+
+DEFAULT_FOLDER = ".expert"
+_FOLDERS = ("index", "adapters", "router", "runs")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace on disk.
+
+    :param path: Its folder; it need not exist until something is written.
+    """
+
+    path: Path
+
+    @classmethod
+    def locate(cls, given: str | os.PathLike[str] | None = None) -> "Workspace":
+        """Return the workspace given, else ``$EXPERT_WORKSPACE``, else ``./.expert``."""
+        return cls(Path(given or os.environ.get("EXPERT_WORKSPACE") or DEFAULT_FOLDER))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Settings in force here. See :func:`agent.settings.load_settings`."""
+        return load_settings(settings_file(self.path))
+
+    @property
+    def index_folder(self) -> Path:
+        """Folder of the catalogue and the embedded store."""
+        return self.path / "index"
+
+    def create(self) -> None:
+        """Create the workspace's folders where they do not exist.
+
+        :raises WorkspaceError: When the path cannot be used for it.
+        """
+        try:
+            for name in _FOLDERS:
+                (self.path / name).mkdir(parents=True, exist_ok=True)
+            # A workspace holds copies of documents: keep it out of version control.
+            ignore = self.path / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise WorkspaceError(f"cannot create workspace {self.path}: {reason}") from None
+
+    def require_index(self) -> None:
+        """Check that something has been indexed.
+
+        :raises WorkspaceError: When nothing has, saying how to.
+        """
+        if not (self.index_folder / "catalog.sqlite").is_file():
+            raise WorkspaceError(
+                f"nothing is indexed in workspace {self.path}: run `expert index PATH` first"
+            )
+
+    @contextmanager
+    def index_lock(self) -> Iterator[None]:
+        """Hold the right to write the index; one process at a time has it.
+
+        :raises WorkspaceError: When another process holds it.
+        """
+        from filelock import FileLock, Timeout
+
+        self.create()
+        lock = FileLock(self.index_folder / "index.lock")
+        try:
+            with lock.acquire(timeout=0):
+                yield
+        except Timeout:
+            raise WorkspaceError(
+                f"another `expert index` is writing to workspace {self.path}: "
+                "wait for it, or use another --workspace"
+            ) from None

@@ -1,0 +1,402 @@
+"""Incremental indexing: convert, split, embed and store what changed, and only that."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from haystack import Document
+
+from pipelines.catalog import Catalog, CatalogEntry
+from pipelines.convert import format_of
+from pipelines.convert.extracted import Extracted
+from pipelines.convert.worker import ConversionPool
+from pipelines.embed.components import embed_passages
+from pipelines.errors import ConversionError, EmbedderMismatchError
+from pipelines.scan import FoundFile, inspect, scan
+from pipelines.split import split
+
+if TYPE_CHECKING:
+    from pipelines.embed import Embedder
+    from pipelines.stores import PassageStore
+
+# Raised when converters or the splitter change what they make of the same file.
+_RECIPE_VERSION = 1
+# Passages embedded and written together: enough to sort by length, little enough that
+# a stop loses seconds and memory stays flat.
+_BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A document that could not be indexed.
+
+    :param path: Its path relative to the indexed root.
+    :param reason: Why, in one line.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What a run of the indexer did.
+
+    :param documents: Documents converted, embedded and written in this run.
+    :param chunks: Passages written in this run.
+    :param unchanged: Documents found as they were indexed before.
+    :param removed: Documents that left the index.
+    :param skipped: Documents that could not be indexed, in this run or since before.
+    :param notices: What was repaired on the way, as (document, notice).
+    :param seconds: Time taken.
+    """
+
+    documents: int = 0
+    chunks: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    notices: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Progress(Protocol):
+    """Told how far indexing is; every method may be called often."""
+
+    def start(self, documents: int, weight: int) -> None:
+        """Announce how much has to be indexed; weight is proportional to the work."""
+
+    def advance(self, weight: int, document: str) -> None:
+        """Report a document as converted and about to be embedded."""
+
+    def wrote(self, documents: int, passages: int) -> None:
+        """Report what has been written and will survive a stop."""
+
+
+class _Silent:
+    def start(self, documents: int, weight: int) -> None:
+        pass
+
+    def advance(self, weight: int, document: str) -> None:
+        pass
+
+    def wrote(self, documents: int, passages: int) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A document converted and split, waiting to be embedded and written."""
+
+    entry: CatalogEntry
+    text: str
+    passages: list[Document]
+
+
+class Indexer:
+    """Keeps a store in step with folders, files and database tables.
+
+    :param catalog: The catalogue beside the store.
+    :param store: Where passages go.
+    :param embedder: Makes their vectors; its fingerprint is recorded in the store.
+    :param max_tokens: Longest passage in the embedder's tokens.
+    :param max_file_bytes: Larger files are skipped.
+    :param exclude: Names of files and folders to leave out.
+    :param timeout_s: Seconds that converting one file may take.
+    :param memory_mb: Memory that converting one file may take.
+    :param progress: Told how far it is.
+    :raises EmbedderMismatchError: When the store holds vectors of another embedder.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: "PassageStore",
+        embedder: "Embedder",
+        *,
+        max_tokens: int = 192,
+        max_file_bytes: int = 100_000_000,
+        exclude: Sequence[str] = (),
+        timeout_s: float = 300,
+        memory_mb: int = 2048,
+        progress: Progress | None = None,
+    ) -> None:
+        check_embedder(store, embedder.fingerprint)
+        self._catalog = catalog
+        self._store = store
+        self._embedder = embedder
+        self._max_tokens = min(max_tokens, embedder.max_tokens)
+        self._max_file_bytes = max_file_bytes
+        self._exclude = exclude
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+        self._progress = progress or _Silent()
+        self._recipe = f"{_RECIPE_VERSION}:{self._max_tokens}:{embedder.fingerprint}"
+
+    def index_paths(self, paths: Sequence[Path]) -> IndexReport:
+        """Bring the index in step with folders and files.
+
+        A folder is the root of what is under it; a file's root is its folder. Documents
+        that are gone leave the index; a file that is gone may be named to remove it.
+
+        :param paths: Folders and files.
+        :raises ConversionError: When a path neither exists nor is in the index.
+        """
+        report, started = IndexReport(), time.perf_counter()
+        found: list[FoundFile] = []
+        gone: list[CatalogEntry] = []
+        for path in paths:
+            path = path.absolute()
+            if path.is_dir():
+                root = path.resolve()
+                listing = list(scan(root, exclude=self._exclude, max_bytes=self._max_file_bytes))
+                present = {file.document for file in listing}
+                found += listing
+                gone += [e for e in self._catalog.entries(str(root)) if e.document not in present]
+            else:
+                root = path.parent.resolve()
+                known = self._catalog.get(str(root), path.name)
+                if path.exists() or path.is_symlink():
+                    found.append(inspect(root, path.name, max_bytes=self._max_file_bytes))
+                elif known:
+                    gone.append(known)
+                else:
+                    raise ConversionError(f"{path}: no such file or folder")
+        self._remove(gone, report)
+        changed: list[tuple[FoundFile, CatalogEntry | None]] = []
+        unreadable: list[FoundFile] = []
+        # The same file may be reached through two of the paths.
+        for file in {(file.root, file.document): file for file in found}.values():
+            known = self._catalog.get(str(file.root), file.document)
+            if file.reason is not None:
+                unreadable.append(file)
+            elif not self._is_unchanged(file, known, report):
+                changed.append((file, known))
+        for file in unreadable:
+            self._skip(file, "", file.reason or "", report)
+        self._progress.start(len(changed), sum(_weight(file) for file, _ in changed))
+        if changed:
+            self._write_all(self._converted(changed, report), report)
+        report.skipped.sort(key=lambda skipped: skipped.path)
+        report.seconds = time.perf_counter() - started
+        return report
+
+    def index_tables(
+        self, url: str, *, tables: Sequence[str] = (), queries: Sequence[str] = ()
+    ) -> IndexReport:
+        """Bring the index in step with tables of a database.
+
+        Tables indexed before from the same database stay unless they are gone from it.
+
+        :param url: SQLAlchemy address.
+        :param tables: Tables to index; none and no query means all.
+        :param queries: SELECT statements to index.
+        :raises ConversionError: When the database, a table or a query cannot be read.
+        """
+        from pipelines.convert.database import mask_url, read_tables
+
+        report, started = IndexReport(), time.perf_counter()
+        root = mask_url(url)
+        seen: set[str] = set()
+
+        def changed() -> Iterator[_Pending]:
+            for name, extracted in read_tables(url, tables=tables, queries=queries):
+                seen.add(name)
+                digest = hashlib.sha256(extracted.text.encode()).hexdigest()
+                known = self._catalog.get(root, name)
+                if self._is_done(known, digest):
+                    report.unchanged += 1
+                    continue
+                found = FoundFile(Path(root), name)
+                self._progress.start(1, len(extracted.text))
+                self._progress.advance(len(extracted.text), name)
+                if not extracted.text:
+                    self._skip(found, root, "holds no rows", report)
+                    continue
+                entry = CatalogEntry(root, name, "open", 0, 0, digest, self._recipe)
+                yield self._split(entry, extracted, "table", known, report)
+
+        self._write_all(changed(), report)
+        if not tables and not queries:
+            self._remove([e for e in self._catalog.entries(root) if e.document not in seen], report)
+        report.seconds = time.perf_counter() - started
+        return report
+
+    def _is_done(self, known: CatalogEntry | None, digest: str) -> bool:
+        return (
+            known is not None
+            and known.status == "done"
+            and known.recipe == self._recipe
+            and known.sha256 == digest
+        )
+
+    def _is_unchanged(
+        self, file: FoundFile, known: CatalogEntry | None, report: IndexReport
+    ) -> bool:
+        """Say whether a file can be passed over, and count it if so."""
+        if known is None or known.status == "open" or known.recipe != self._recipe:
+            return False
+        if (known.size, known.mtime_ns) != (file.size, file.mtime_ns):
+            # A copy or a checkout changes the time but not the content.
+            try:
+                digest = _sha256(file.path)
+            except OSError:
+                return False
+            if known.sha256 != digest:
+                return False
+            text = self._catalog.text(known.root, known.document)
+            touched = replace(known, size=file.size, mtime_ns=file.mtime_ns)
+            self._catalog.put([(touched, text)])
+        if known.status == "skipped":
+            report.skipped.append(Skipped(file.document, known.reason or ""))
+        else:
+            report.unchanged += 1
+        return True
+
+    def _converted(
+        self, changed: list[tuple[FoundFile, CatalogEntry | None]], report: IndexReport
+    ) -> Iterator[_Pending]:
+        with ConversionPool(timeout_s=self._timeout_s, memory_mb=self._memory_mb) as pool:
+            for (file, known), result in pool.convert(changed, lambda item: item[0].path):
+                self._progress.advance(_weight(file), file.document)
+                root = str(file.root)
+                try:
+                    if isinstance(result, ConversionError):
+                        raise result
+                    digest = _sha256(file.path)
+                except (ConversionError, OSError) as error:
+                    self._skip(file, root, str(error), report)
+                    continue
+                entry = CatalogEntry(
+                    root, file.document, "open", file.size, file.mtime_ns, digest, self._recipe
+                )
+                yield self._split(entry, result, format_of(file.path), known, report)
+
+    def _split(
+        self,
+        entry: CatalogEntry,
+        extracted: Extracted,
+        format_name: str,
+        known: CatalogEntry | None,
+        report: IndexReport,
+    ) -> _Pending:
+        passages = split(
+            extracted,
+            root=entry.root,
+            document=entry.document,
+            format=format_name,
+            max_tokens=self._max_tokens,
+            count_tokens=self._embedder.count_tokens,
+        )
+        report.notices += [(entry.document, notice) for notice in extracted.notices]
+        # Until the row is closed it names the old passages and the new ones.
+        ids = dict.fromkeys([*(known.passages if known else ()), *(p.id for p in passages)])
+        entry = replace(
+            entry, title=extracted.title, notices=extracted.notices, passages=tuple(ids)
+        )
+        return _Pending(entry, extracted.text, passages)
+
+    def _write_all(self, documents: Iterable[_Pending], report: IndexReport) -> None:
+        batch: list[_Pending] = []
+        size = 0
+        for pending in documents:
+            batch.append(pending)
+            size += len(pending.passages)
+            if size >= _BATCH:
+                self._write(batch, report)
+                batch, size = [], 0
+        self._write(batch, report)
+
+    def _write(self, batch: list[_Pending], report: IndexReport) -> None:
+        if not batch:
+            return
+        self._catalog.put([(pending.entry, None) for pending in batch])
+        stale: list[str] = []
+        for pending in batch:
+            new = {passage.id for passage in pending.passages}
+            stale += [id_ for id_ in pending.entry.passages if id_ not in new]
+        passages = [passage for pending in batch for passage in pending.passages]
+        # A document of many passages is written in parts, so that memory stays flat.
+        for start in range(0, len(passages), 4 * _BATCH):
+            part = passages[start : start + 4 * _BATCH]
+            embed_passages(self._embedder, part)
+            self._store.replace_documents(stale if start == 0 else (), part)
+            for passage in part:
+                passage.embedding = passage.blob = None
+        self._catalog.put(
+            [
+                (
+                    replace(p.entry, status="done", passages=tuple(d.id for d in p.passages)),
+                    p.text,
+                )
+                for p in batch
+            ]
+        )
+        report.documents += len(batch)
+        report.chunks += len(passages)
+        self._progress.wrote(report.documents, report.chunks)
+
+    def _skip(self, file: FoundFile, root: str, reason: str, report: IndexReport) -> None:
+        """Record a document that cannot be read; what was indexed of it leaves the index."""
+        root = root or str(file.root)
+        report.skipped.append(Skipped(file.document, reason))
+        known = self._catalog.get(root, file.document)
+        if known and known.passages:
+            self._store.replace_documents(known.passages, ())
+        try:
+            digest = _sha256(file.path) if file.reason is None else ""
+        except OSError:
+            digest = ""
+        entry = CatalogEntry(
+            root, file.document, "skipped", file.size, file.mtime_ns, digest, self._recipe, reason
+        )
+        self._catalog.put([(entry, None)])
+
+    def _remove(self, entries: Sequence[CatalogEntry], report: IndexReport) -> None:
+        stale = [id_ for entry in entries for id_ in entry.passages]
+        if stale:
+            self._store.replace_documents(stale, ())
+        self._catalog.remove([(entry.root, entry.document) for entry in entries])
+        report.removed += sum(entry.status != "skipped" for entry in entries)
+
+
+def check_embedder(store: "PassageStore", fingerprint: str) -> None:
+    """Record the embedder in an empty store; compare it in any other.
+
+    :raises EmbedderMismatchError: When the store's vectors come from another embedder.
+    """
+    recorded = store.get_metadata().get("embedder")
+    if recorded is None or (recorded != fingerprint and store.count_documents() == 0):
+        store.set_metadata({"embedder": fingerprint})
+    elif recorded != fingerprint:
+        raise EmbedderMismatchError(
+            f"the index was made with embedder {recorded}, not {fingerprint}: "
+            "set that one again, or re-index with `expert index --rebuild PATH…`"
+        )
+
+
+def _weight(file: FoundFile) -> int:
+    # Pictures and fonts make up most of a binary document; its text is a small part.
+    return file.size if format_of(file.path) in ("markdown", "text", "csv") else file.size // 8 + 1
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def merge_reports(reports: Sequence[IndexReport]) -> IndexReport:
+    """Add up the reports of several runs."""
+    total = IndexReport()
+    for report in reports:
+        total.documents += report.documents
+        total.chunks += report.chunks
+        total.unchanged += report.unchanged
+        total.removed += report.removed
+        total.skipped += report.skipped
+        total.notices += report.notices
+        total.seconds += report.seconds
+    return total

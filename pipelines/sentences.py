@@ -10,33 +10,38 @@ import re
 _CLOSERS = "\"'”’»›)\\]}*_」』）】¹²³⁰⁴⁵⁶⁷⁸⁹"
 _OPENERS = "\"'“‘„«‹(\\[{*_¿¡「『（【#"
 
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 # Words that open a sentence far more often than they continue a name after "Inc." or "U.S.".
-_STARTERS = frozenset(
+_STARTERS = _words(
     "A About According After All Also Although Among An And Another Any Are As At Because Before "
     "Both But By Can Check Did Do Does During Each Early Employees Even Every Few First For From "
     "Had Has Have He Her Here His How However I If In Instead Is It Its Later Many Most Much My "
     "Near Neither Never Next Not Note Now Of On Once One Only Other Others Our Out Over People "
     "Please Several She Should Since So Some Such Than That The Their Then There Therefore These "
     "They This Those Though Through Thus To Today Under Unlike Until Use Was We Were What When "
-    "Where Whether Which While Who Why Will With Within Without You Your".split()
+    "Where Whether Which While Who Why Will With Within Without You Your"
 )
 # Never the last word of a sentence that goes on with a capital letter.
-_NEVER_LAST = frozenset(
+_NEVER_LAST = _words(
     "dr mr mrs ms mx messrs mme mlle prof gen sen rep gov capt cpt cmdr lt col maj sgt adm rev hon "
-    "pres supt insp mt ft fr e.g eg i.e ie cf vs viz approx incl esp resp aka a.k.a ca c.f attn "
-    "asst assoc dir st ste".split()
+    "pres supt insp mt ft fr e.g eg i.e ie cf vs v viz approx incl esp resp aka a.k.a ca c.f attn "
+    "asst assoc dir st ste"
 )
 # Not the last word where a number, a numeral or a single letter follows: "No. 5", "App. B".
-_BEFORE_NUMBER = frozenset(
-    "no nos nr fig figs eq eqs sec secs sect ch chap art vol vols pp p pg para par ref refs tab pt "
-    "app ex exs v ver vers ed r rev line col ser item bldg rm reg regs tit subch subpt cl".split()
+_BEFORE_NUMBER = _words(
+    "op stat c d b fl no nos nr fig figs eq eqs sec secs sect ch chap art vol vols pp p pg para par ref refs "
+    "tab pt app ex exs ver vers ed r rev line col ser item bldg rm reg regs tit subch subpt cl"
 )
 # May end a sentence or not; the next word decides.
-_MAYBE_LAST = frozenset(
-    "inc ltd co corp llc plc bros gmbh jr sr esq etc al dept univ inst assn natl intl govt ave blvd "
-    "rd hwy est ext tel max min avg temp qty misc mfg mfr equip maint hyd elec mech "
+_MAYBE_LAST = _words(
+    "inc ltd co corp llc plc bros gmbh jr sr esq etc al dept univ inst assn natl intl govt ave "
+    "blvd rd hwy est ext tel max min avg temp qty misc mfg mfr equip maint hyd elec mech "
     "jan feb mar apr jun jul aug sep sept oct nov dec "
-    "mon tue tues wed thu thur thurs fri sat sun ph.d phd".split()
+    "mon tue tues wed thu thur thurs fri sat sun ph.d phd"
 )
 _CLOCK = frozenset({"a.m", "p.m", "am", "pm"})
 _AFTER_CLOCK = re.compile(
@@ -44,15 +49,16 @@ _AFTER_CLOCK = re.compile(
     r"|Mountain|Pacific|\d+)\b"
 )
 # Words whose last letter is a label, not somebody's initial: "hepatitis B. It …".
-_LETTERED = frozenset(
+_LETTERED = _words(
     "vitamin vitamins hepatitis type types class grade group plan option appendix section part "
     "phase stage category figure table level step schedule exhibit form point influenza unit room "
     "gate axis asset model tower site zone team bay line pump valve tank annex tier attachment "
-    "war and or".split()
+    "war"
 )
 _NUMERAL = re.compile(r"(?:\d\w*|[A-Z]|[IVXLC]+)\b")
 _ENUMERATOR = re.compile(
-    r"[-–—•▪◦●*·\s(\[§]*(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxlc]{1,5}|[IVXLC]{1,5}|[Ss]tep \d{1,3})"
+    r"[-–—•▪◦●*·\s(\[§]*"
+    r"(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxlc]{1,5}|[IVXLC]{1,5}|[Ss]tep \d{1,3})"
 )
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")
 _NEXT = re.compile(rf"(?:[-–—]\s?)?[{_OPENERS}]{{0,6}}(\w[\w’']{{0,30}})?")
@@ -63,7 +69,8 @@ _CANDIDATE = re.compile(
     r"(?:(?<=\n)"
     rf"|(?<=[。！？｡])[。！？｡]*+[{_CLOSERS}]*+\s*+"
     # The look-behind makes a run of stops one candidate: long dot leaders stay linear.
-    rf"|(?<![.!?…][.!?…])(?P<more>[.!?…]*+)(?P<close>(?:[{_CLOSERS}]|\[\d{{1,3}}\])*+)(?:\s++|\Z)"
+    rf"|(?<![.!?…][.!?…])(?P<more>[.!?…]*+)(?P<close>(?:[{_CLOSERS}]|\[[^\]\n]{{1,24}}\])*+)"
+    r"(?:\s++|\Z)"
     # A space lost in extraction: "it failed.The pump".
     r"|(?<=[a-z]{2}[.!?])(?=(?:The|This|These|It|In|If|When|However|He|She|They|We|You|A|An)\s))"
 )
@@ -73,8 +80,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Find the sentences of a text.
 
     Written for English and for texts that mix in others; full stops of Chinese, Japanese,
-    Hindi and Arabic are known. A few milliseconds a megabyte would need a C library; of
-    those, none that is kept up keeps offsets and these rules.
+    Hindi and Arabic are known.
 
     :param text: Any text; a line break in it ends a sentence.
     :returns: Offsets ``(start, end)`` in order, without white space at their ends; every
@@ -104,11 +110,13 @@ def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:
     if "\n" in found or match["more"] is None or match.end() == len(text):
         return True
     following = _NEXT.match(text, match.end())
-    word = (following[1] if following else None) or ""
+    assert following is not None  # noqa: S101 - every part of the pattern is optional
+    word = following[1] or ""
     many_stops = len(match["more"]) > 0 or found[0] != "."
     if word and word[0].islower():
-        # "Stop!" he said – but: does it leak? check the hose.
-        return found[0] in "!?؟।" and not match["close"]
+        # "Stop!" he said – but: does it leak? check the hose; a. open it. b. close it.
+        enumerator = len(word) == 1 and text[following.end() : following.end() + 2] in (". ", ") ")
+        return enumerator or (found[0] in "!?؟।" and not match["close"])
     if many_stops:
         return True
     return _full_stop_ends_sentence(text, start, match.start(), word, match.end())

@@ -1,0 +1,106 @@
+"""From bytes to text: which encoding a file is in, and whether it is text at all."""
+
+import codecs
+import re
+
+from pipelines.errors import ConversionError
+
+# The longer mark first: UTF-32's begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SAMPLE_BYTES = 1 << 16
+_MULTIBYTE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
+_HIGH = re.compile(rb"[\x80-\xff]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+# Error handler that reads each byte which is not UTF-8 as Windows-1252.
+_FALLBACK = "phi-expert-windows-1252"
+
+
+def _windows_1252(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    bad = error.object[error.start : error.end]
+    return bad.decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(_FALLBACK, _windows_1252)
+
+
+def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
+    """Turn a file's bytes into text.
+
+    A byte-order mark decides, then valid UTF-8, then what the file declares, then zero
+    bytes in UTF-16's pattern, then a guess from the letters (charset-normalizer).
+
+    :param data: The whole file.
+    :param declared: Encoding that the file names for itself, if any.
+    :returns: The text without its mark, and one line saying what was guessed or
+        repaired (None when nothing was).
+    :raises ConversionError: When it is no text.
+    """
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return _checked(data[len(mark) :].decode(name, "replace")), None
+    sample = data[:_SAMPLE_BYTES]
+    if b"\0" in sample:
+        return _wide(data, sample)
+    try:
+        return _checked(data.decode("utf-8")), None
+    except UnicodeDecodeError:
+        pass
+    if declared and declared.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        try:
+            return _checked(data.decode(declared)), None
+        except (UnicodeDecodeError, LookupError):
+            pass
+    high = len(_HIGH.findall(data))
+    multibyte = sum(len(found) for found in _MULTIBYTE.findall(data))
+    if multibyte > high / 2:
+        text = data.decode("utf-8", _FALLBACK)
+        notice = f"{high - multibyte} bytes are not UTF-8 and were read as Windows-1252"
+        return _checked(text), notice
+    name = _guess(sample)
+    return _checked(data.decode(name, "replace")), f"encoding guessed: {name}"
+
+
+def _wide(data: bytes, sample: bytes) -> tuple[str, str | None]:
+    """UTF-16 without its mark has a zero in every other byte of Western text."""
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    for name, many, few in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if many > 0.3 * len(sample) / 2 and few < 0.05 * len(sample) / 2:
+            return _checked(data.decode(name, "replace")), f"encoding guessed: {name}"
+    if even + odd <= 0.001 * len(sample):
+        # A stray zero byte in a text file.
+        text, notice = decode(data.replace(b"\0", b""))
+        return text, notice or "zero bytes were left out"
+    raise ConversionError("binary data, not text")
+
+
+def _guess(sample: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    western = sample.decode("cp1252", "replace")
+    accented = re.findall(r"[^\x00-\x7f]", western)
+    if accented:
+        # Accents stand among ASCII letters, quotes and dashes beside them; other
+        # alphabets read as Windows-1252 give whole words of accents.
+        runs = sum(len(run) for run in re.findall(r"[^\W\d_a-zA-Z]{3,}|\ufffd", western))
+        if runs <= 0.02 * len(accented):
+            return "cp1252"
+    best = from_bytes(sample).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def _checked(text: str) -> str:
+    """Refuse what decodes but is no text: many control or replacement characters."""
+    sample = text[:_SAMPLE_BYTES]
+    if len(_CONTROLS.findall(sample)) > 0.05 * len(sample):
+        raise ConversionError("binary data, not text")
+    return text

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
-
     from pipelines.embed import Embedder
     from pipelines.index import Indexer, Progress
     from pipelines.stores import PassageStore
@@ -41,6 +40,7 @@ def open_store(workspace: Workspace, *, read_only: bool = False) -> "PassageStor
     settings = workspace.settings
     if settings.store == "weaviate":
         from haystack.utils import Secret
+
         from pipelines.stores.weaviate import WeaviateStore
 
         key = settings.weaviate.api_key

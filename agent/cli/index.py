@@ -78,7 +78,7 @@ def command(
     from pipelines.index import merge_reports
 
     with workspace.index_lock(), ExitStack() as stack:
-        progress = stack.enter_context(_progress(silent=as_json or quiet))
+        progress = stack.enter_context(progress_bar(silent=as_json or quiet))
         indexer = stack.enter_context(open_indexer(workspace, progress, rebuild=rebuild))
         try:
             reports = [indexer.index_paths(paths)] if paths else []
@@ -96,9 +96,9 @@ def command(
         if as_json:
             click.echo(json.dumps(_contract(report), ensure_ascii=False))
         else:
-            _print(report, quiet=quiet)
+            print_report(report, quiet=quiet)
         if watch:
-            _watch(paths, lambda: _print(indexer.index_paths(paths), quiet=quiet, brief=True))
+            _watch(paths, lambda: print_report(indexer.index_paths(paths), quiet=quiet, brief=True))
 
 
 def _contract(report: "IndexReport") -> dict[str, Any]:
@@ -113,7 +113,12 @@ def _contract(report: "IndexReport") -> dict[str, Any]:
     }
 
 
-def _print(report: "IndexReport", *, quiet: bool, brief: bool = False) -> None:
+def print_report(report: "IndexReport", *, quiet: bool = False, brief: bool = False) -> None:
+    """Print what a run of the indexer did, and every problem it met.
+
+    :param quiet: Print the problems only.
+    :param brief: Print nothing when nothing changed.
+    """
     from rich.console import Console
     from rich.markup import escape
 
@@ -206,7 +211,8 @@ class _Bar:
 
 
 @contextmanager
-def _progress(silent: bool) -> Iterator[_Bar]:
+def progress_bar(silent: bool = False) -> Iterator[_Bar]:
+    """Give a progress bar, taken off the screen at the end whatever happens."""
     bar = _Bar(silent)
     try:
         yield bar

@@ -1,0 +1,111 @@
+"""Ask a retrieval pipeline a question and read its answer as hits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from haystack import Document, Pipeline
+
+from pipelines.errors import PipelineDefinitionError
+
+# Input sockets that take the question, whatever component they belong to.
+_QUESTION_SOCKETS = ("query", "text", "question")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found.
+
+    :param document: Path or table it stands in, relative to the indexed root.
+    :param title: The document's title, or None.
+    :param headings: Headings above the passage, outermost first, or None.
+    :param page: Page or slide, from 1, or None.
+    :param start: Offset of its first character in the document's extracted text.
+    :param end: Offset after its last character.
+    :param text: The passage, exactly as it stands there.
+    :param score: What the hits are ordered by; comparable within one search only.
+    :param bm25: Keyword score, or None where keywords did not find it.
+    :param vector: Cosine of question and passage, or None where vectors did not find it.
+    :param evidence: Stretches of the passage that answer best, as offsets in ``text``.
+    :param meta: Everything else known of the passage.
+    """
+
+    document: str
+    title: str | None
+    headings: str | None
+    page: int | None
+    start: int
+    end: int
+    text: str
+    score: float
+    bm25: float | None
+    vector: float | None
+    evidence: tuple[tuple[int, int], ...]
+    meta: Mapping[str, Any]
+
+
+def search(
+    pipeline: Pipeline,
+    question: str,
+    *,
+    top_k: int | None = None,
+    filters: dict[str, Any] | None = None,
+) -> list[Hit]:
+    """Run a retrieval pipeline and return its hits, best first.
+
+    :param pipeline: The built-in pipeline or a user's own; see
+        :mod:`pipelines.retrieval_pipeline`.
+    :param question: The question, any text.
+    :param top_k: Hits at most; None for what the pipeline gives.
+    :param filters: Haystack filters on the passages' meta.
+    :raises PipelineDefinitionError: When the pipeline gives no documents.
+    """
+    inputs: dict[str, dict[str, Any]] = {}
+    for name, sockets in pipeline.inputs().items():
+        given: dict[str, Any] = {s: question for s in _QUESTION_SOCKETS if s in sockets}
+        if filters is not None and "filters" in sockets:
+            given["filters"] = filters
+        # Only the last stage may cut the list; earlier ones feed it candidates.
+        if top_k is not None and "top_k" in sockets and name == _last_stage(pipeline):
+            given["top_k"] = top_k
+        if given:
+            inputs[name] = given
+    outputs = pipeline.run(inputs, include_outputs_from={_last_stage(pipeline)})
+    documents: list[Document] = outputs[_last_stage(pipeline)]["documents"]
+    evidence = {
+        id_: spans for output in outputs.values() for id_, spans in output.get("spans", {}).items()
+    }
+    return [_hit(document, evidence.get(document.id, ())) for document in documents[:top_k]]
+
+
+def _last_stage(pipeline: Pipeline) -> str:
+    """Return the component whose documents are the result: the one furthest down."""
+    import networkx
+
+    stages = [
+        name
+        for name in networkx.topological_sort(pipeline.graph)
+        if "documents" in pipeline.graph.nodes[name]["output_sockets"]
+    ]
+    if not stages:
+        raise PipelineDefinitionError("no component of the pipeline gives documents")
+    return str(stages[-1])
+
+
+def _hit(document: Document, evidence: Any) -> Hit:
+    meta = dict(document.meta)
+    scores = meta.pop("_scores", {})
+    return Hit(
+        document=meta.pop("document", document.id),
+        title=meta.pop("title", None),
+        headings=meta.pop("headings", None),
+        page=meta.pop("page", None),
+        start=meta.pop("start", 0),
+        end=meta.pop("end", len(document.content or "")),
+        text=document.content or "",
+        score=float(document.score or 0.0),
+        bm25=scores.get("bm25"),
+        vector=scores.get("vector"),
+        evidence=tuple(tuple(span) for span in evidence),
+        meta=meta | {"scores": scores},
+    )

@@ -33,8 +33,9 @@ _NEVER_LAST = _words(
 )
 # Not the last word where a number, a numeral or a single letter follows: "No. 5", "App. B".
 _BEFORE_NUMBER = _words(
-    "op stat c d b fl no nos nr fig figs eq eqs sec secs sect ch chap art vol vols pp p pg para par ref refs "
-    "tab pt app ex exs ver vers ed r rev line col ser item bldg rm reg regs tit subch subpt cl"
+    "op stat c d b fl no nos nr fig figs eq eqs sec secs sect ch chap art vol vols pp p pg para "
+    "par ref refs tab pt app ex exs ver vers ed r rev line col ser item bldg rm reg regs tit subch "
+    "subpt cl"
 )
 # May end a sentence or not; the next word decides.
 _MAYBE_LAST = _words(

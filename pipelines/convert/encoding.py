@@ -51,6 +51,9 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
     sample = data[:_SAMPLE_BYTES]
     if b"\0" in sample:
         return _wide(data, sample)
+    if declared and declared.lower().startswith("iso-2022") and b"\x1b" in data:
+        # Seven bits only: valid UTF-8 as well, but not what it says.
+        return _checked(data.decode(declared, "replace")), None
     try:
         return _checked(data.decode("utf-8")), None
     except UnicodeDecodeError:

@@ -2,8 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Scalar = str | int | float | bool
@@ -31,9 +31,10 @@ def clean(text: str, *, keep_lines: bool = False) -> str:
     :param text: Any text.
     :param keep_lines: Keep line breaks and indentation, as code needs.
     """
-    text = unicodedata.normalize("NFC", text).translate(_INVISIBLE).translate(_LIGATURES)
-    # Lone surrogates come from broken encodings and cannot be stored as UTF-8.
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_INVISIBLE).translate(_LIGATURES)
+        # Lone surrogates come from broken encodings and cannot be stored as UTF-8.
+        text = text.encode("utf-8", "replace").decode("utf-8")
     if keep_lines:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return _TRAILING.sub("", _CONTROL.sub("", text)).strip("\n")
@@ -47,11 +48,13 @@ class Block:
     :param kind: What it is; table rows carry their column names in their own text.
     :param start: Offset of its first character in :attr:`Extracted.text`.
     :param end: Offset after its last character.
-    :param level: Heading level (1 is the highest) or nesting depth of a list item (0 is the outermost).
+    :param level: Heading level (1 is the highest) or nesting depth of a list item (0 is the
+        outermost).
     :param page: Page or slide, from 1; None where the format has none.
     :param sheet: Sheet or table a row comes from; None in running text.
     :param row: Row number in that sheet as its own program shows it, from 1.
-    :param columns: The row's typed values by column name: numbers as numbers, dates as ISO 8601 text.
+    :param columns: The row's typed values by column name: numbers as numbers, dates as ISO
+        8601 text.
     """
 
     kind: BlockKind
@@ -123,6 +126,46 @@ class ExtractedBuilder:
         self._length += len(text)
         self._blocks.append(Block(kind, start, self._length, level, page, sheet, row, columns))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no block was appended so far."""
+        return not self._blocks
+
+    def add_property(self, name: str, value: str) -> None:
+        """Record a property and append it as a block, so that it can be searched."""
+        if clean(value):
+            self.properties.setdefault(clean(name), value)
+            self.add("property", f"{name}: {value}")
+
+    @property
+    def last(self) -> tuple[BlockKind, str] | None:
+        """Kind and text of the block appended last; None before the first."""
+        return (self._blocks[-1].kind, self._parts[-1]) if self._blocks else None
+
+    def continue_last(self, text: str, *, joint: str = " ") -> None:
+        """Append text to the last block: the rest of a paragraph that was cut in two.
+
+        :param text: The rest.
+        :param joint: What stands between; nothing where a word was cut.
+        """
+        text = joint + clean(text)
+        self._parts[-1] += text
+        self._length += len(text)
+        self._blocks[-1] = replace(self._blocks[-1], end=self._length)
+
+    def add_extracted(self, extracted: "Extracted", *, deeper: int = 0) -> None:
+        """Append another document's blocks, its headings some levels deeper."""
+        for block in extracted.blocks:
+            self.add(
+                block.kind,
+                extracted.text[block.start : block.end],
+                level=block.level + (deeper if block.kind == "heading" else 0),
+                page=block.page,
+                sheet=block.sheet,
+                row=block.row,
+                columns=block.columns,
+            )
+
     def notice(self, text: str) -> None:
         """Record something repaired, in one line for the reader."""
         self._notices.append(clean(text))
@@ -139,13 +182,15 @@ class ExtractedBuilder:
         )
 
 
-def row_text(columns: Mapping[str, object]) -> str:
+def row_text(columns: Mapping[str, object] | Iterable[tuple[str, object]]) -> str:
     """Write a table row so that it stands on its own: ``Name: value | Name: value``.
 
     Empty values are left out; a column without a name gives its value alone.
+
+    :param columns: Values by column name, or pairs where names repeat or are missing.
     """
     cells = []
-    for name, value in columns.items():
+    for name, value in columns.items() if isinstance(columns, Mapping) else columns:
         shown = clean(str(value)) if value is not None else ""
         if shown:
             cells.append(f"{clean(name)}: {shown}" if name.strip() else shown)

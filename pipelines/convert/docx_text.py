@@ -1,0 +1,145 @@
+"""The text of one Word paragraph, run by run."""
+
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from pipelines.convert.ooxml import attribute, child, local
+
+# What stands below these is not shown: deleted, moved away, field codes, phonetic guides,
+# and drawings for programs that cannot show the first choice.
+_UNSEEN = frozenset(
+    "del moveFrom instrText delText delInstrText rt Fallback rPr pPr sdtPr "  # noqa: SIM905
+    "sectPr fldData".split()
+)
+_CHECKED = frozenset(["F052", "F053", "F054", "F0FD", "F0FE", "F0FC", "F078", "2611", "2612"])
+_UNCHECKED = frozenset(["F0A8", "F06F", "F071", "F072", "2610"])
+_SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
+
+
+@dataclass
+class Paragraph:
+    """A paragraph's text and what hangs on it.
+
+    :param text: Its whole visible text.
+    :param style: Id of its style.
+    :param bold: Whether all its text is bold; None where the runs do not say.
+    :param boxes: Contents of the text boxes anchored in it.
+    :param notes: (kind, id) of the notes and comments it refers to.
+    """
+
+    text: str = ""
+    style: str | None = None
+    bold: bool | None = None
+    boxes: list[etree._Element] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_paragraph(element: etree._Element, *, shaded: bool = False) -> Paragraph:
+    """Collect what a reader sees of a paragraph.
+
+    White text on no ground of its own and text below 2 points are taken for hidden.
+
+    :param element: A ``w:p``.
+    :param shaded: Whether it stands on a ground of its own, where white text is seen.
+    """
+    paragraph = Paragraph(style=attribute(child(element, "pPr", "pStyle"), "val"))
+    parts: list[str] = []
+    weights: list[bool | None] = []
+    shaded = shaded or child(element, "pPr", "shd") is not None
+    for node in element:
+        _read(node, paragraph, parts, weights, shaded)
+    paragraph.text = "".join(parts)
+    if weights and all(weight is not None for weight in weights):
+        paragraph.bold = all(weights)
+    elif any(weight is not None for weight in weights):
+        paragraph.bold = False
+    return paragraph
+
+
+def _read(
+    node: etree._Element,
+    paragraph: Paragraph,
+    parts: list[str],
+    weights: list[bool | None],
+    shaded: bool,
+) -> None:
+    name = local(node)
+    if name in _UNSEEN:
+        return
+    if name == "r":
+        _read_run(node, paragraph, parts, weights, shaded)
+    elif name == "t":
+        # Office Math has its text in elements of the same name.
+        parts.append(node.text or "")
+    elif name in ("footnoteReference", "endnoteReference"):
+        identity = attribute(node, "id") or ""
+        paragraph.notes.append((name.removesuffix("Reference"), identity))
+        parts.append(f"[{identity}]")
+    elif name == "commentReference":
+        paragraph.notes.append(("comment", attribute(node, "id") or ""))
+    elif name in ("tab", "br", "cr", "ptab"):
+        parts.append("\n" if name in ("br", "cr") else "\t")
+    elif name == "noBreakHyphen":
+        parts.append("-")
+    elif name == "sym":
+        code = (attribute(node, "char") or "").upper()
+        parts.append("☒" if code in _CHECKED else "☐" if code in _UNCHECKED else "")
+    elif name == "txbxContent":
+        paragraph.boxes.append(node)
+    elif name == "docPr":
+        shown = attribute(node, "descr") or ""
+        if shown:
+            parts.append(f" {shown} ")
+    elif name in ("shape", "rect") and attribute(node, "alt"):
+        parts.append(f" {attribute(node, 'alt')} ")
+        for one in node:
+            _read(one, paragraph, parts, weights, shaded)
+    elif name == "checkBox":
+        flag = child(node, "checked")
+        state = flag if flag is not None else child(node, "default")
+        checked = state is not None and attribute(state, "val") not in ("0", "false")
+        parts.append("☒ " if checked else "☐ ")
+    else:
+        for one in node:
+            _read(one, paragraph, parts, weights, shaded)
+
+
+def _read_run(
+    run: etree._Element,
+    paragraph: Paragraph,
+    parts: list[str],
+    weights: list[bool | None],
+    shaded: bool,
+) -> None:
+    properties = child(run, "rPr")
+    if properties is not None and _hidden(properties, shaded):
+        return
+    own: list[str] = []
+    for node in run:
+        _read(node, paragraph, own, weights, shaded)
+    text = "".join(own)
+    if text.strip():
+        bold = child(properties, "b")
+        weights.append(None if bold is None else _on(bold))
+        position = attribute(child(properties, "vertAlign"), "val")
+        if position == "superscript" and text.strip("0123456789+-−") == "":
+            text = text.translate(_SUPERSCRIPT)
+    parts.append(text)
+
+
+def _on(flag: etree._Element) -> bool:
+    return attribute(flag, "val") not in ("0", "false", "off")
+
+
+def _hidden(properties: etree._Element, shaded: bool) -> bool:
+    vanish = child(properties, "vanish")
+    if vanish is not None and _on(vanish):
+        return True
+    size = attribute(child(properties, "sz"), "val")
+    if size is not None and size.isdigit() and int(size) < 4:
+        return True
+    colour = (attribute(child(properties, "color"), "val") or "").upper()
+    ground = child(properties, "shd")
+    highlit = child(properties, "highlight") is not None
+    return colour == "FFFFFF" and not shaded and ground is None and not highlit

@@ -192,6 +192,7 @@ def core_properties(package: OfficePackage) -> dict[str, str]:
         for element in () if root is None else root:
             key = _CORE.get(local(element))
             text = (element.text or "").strip()
-            if key and text:
+            # What a library signs its files with says nothing about this one.
+            if key and text and not text.startswith("generated "):
                 properties[key] = text
     return properties

@@ -37,10 +37,10 @@ class Fts5Terms:
         found = dict(rows)
         return [found.get(number, "") for number in range(len(texts))]
 
-    def of_question(self, text: str) -> str:
-        """Return the distinct terms of a question, separated by blanks; empty when it has none."""
-        rows = self._terms([text], "SELECT DISTINCT 0, term FROM terms")
-        return " ".join(term for _, term in rows)
+    def of_question(self, text: str) -> list[str]:
+        """Return the distinct terms of a question."""
+        readable = text.encode("utf-8", "replace").decode()
+        return [term for _, term in self._terms([readable], "SELECT DISTINCT 0, term FROM terms")]
 
     def _terms(self, texts: Sequence[str], query: str) -> list[tuple[int, str]]:
         with self._lock:

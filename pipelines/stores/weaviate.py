@@ -32,26 +32,27 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
     any name and type (``meta.columns.cost > 5``), and meta and blobs as they were written.
     A search score that a written document carries is not kept.
 
-    It connects when it is first used, and creates the index's collection when the server
+    It connects when it is first used, and creates the collection when the server
     has none. Vectors are searched by HNSW, which is near-exact. Every method that talks to
     the server raises StoreError when it cannot be reached or refuses something.
 
     :param url: Where the server is, as ``http://localhost:8080`` or ``https://host``.
-    :param index: Name of the index; its collection on the server is derived from it.
+    :param collection: Name of the index's collection; one that Weaviate does not allow
+        (``hr-handbook``) is turned into one that it does.
     :param api_key: The key; may resolve to nothing for a server that asks for none.
     :param grpc_port: Port of the server's gRPC interface, on the same host.
     :param grpc_secure: Use TLS for gRPC though the URL is http; with https it always is.
     :param return_embedding: Return documents with their vectors.
     :param connect_timeout: Seconds to wait for a connection.
     :param timeout: Seconds to wait for a search; writing waits three times as long.
-    :raises StoreError: When the URL or the index's name is not valid.
+    :raises StoreError: When the URL or the collection's name is not valid.
     """
 
     def __init__(
         self,
         url: str = "http://localhost:8080",
         *,
-        index: str = "documents",
+        collection: str = "Expert",
         api_key: Secret | None = None,
         grpc_port: int = 50051,
         grpc_secure: bool = False,
@@ -59,14 +60,14 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
         connect_timeout: float = 10.0,
         timeout: float = 30.0,
     ) -> None:
-        name = collection_name(index)
+        name = collection_name(collection)
         super().__init__(
             url=url,
             collection_settings={"class": name},
             grpc_port=grpc_port,
             grpc_secure=grpc_secure,
         )
-        self._index = index
+        self._name = collection
         self._api_key = api_key
         self._return_embedding = return_embedding
         self._connect_timeout = connect_timeout
@@ -88,7 +89,7 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
         data: dict[str, Any] = default_to_dict(
             self,
             url=self._url,
-            index=self._index,
+            collection=self._name,
             api_key=self._api_key.to_dict() if self._api_key else None,
             grpc_port=self._grpc_port,
             grpc_secure=self._grpc_secure,

@@ -144,13 +144,13 @@ def explain(url: str, error: Exception) -> StoreError:
     status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
     if status in (401, 403):
         return StoreError(f"Weaviate at {url} refused the API key: check the key and its rights")
-    if status == 404:
-        return StoreError(f"Weaviate at {url} no longer has the index: it was deleted meanwhile")
     if isinstance(error, WeaviateStartUpError | WeaviateConnectionError | httpx.HTTPError):
         return StoreError(
             f"cannot reach Weaviate at {url}: check that it runs and that the URL is right"
         )
     message = str(error)
+    if status == 404 or "could not find class" in message:
+        return StoreError(f"Weaviate at {url} no longer has the index: it was deleted meanwhile")
     if "UNAUTHENTICATED" in message or "PERMISSION_DENIED" in message:
         return StoreError(f"Weaviate at {url} refused the API key: check the key and its rights")
     if "UNAVAILABLE" in message or "DEADLINE_EXCEEDED" in message:

@@ -12,7 +12,7 @@ from haystack.document_stores.errors import DuplicateDocumentError
 from haystack.document_stores.types import DuplicatePolicy
 from weaviate.classes.config import DataType, Property
 from weaviate.classes.query import Filter, HybridFusion, MetadataQuery
-from weaviate.exceptions import UnexpectedStatusCodeError
+from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateBaseError
 
 from pipelines.errors import StoreError
 from pipelines.stores.fts5_terms import Fts5Terms
@@ -32,6 +32,7 @@ from pipelines.stores.weaviate_schema import (
     is_range_property,
     object_uuid,
 )
+from pipelines.stores.weaviate_weights import WordWeights
 
 # One query returns so much at most, whatever the server's own limit (10,000 by default);
 # parts of the index are chosen to stay well below it.
@@ -66,6 +67,7 @@ class Operations:
         self._return_embedding = return_embedding
         self._terms = Fts5Terms()
         self._range_properties: frozenset[str] = frozenset()
+        self._weights: WordWeights | None = None
 
     def open(self, client: Any) -> Conversation[Server]:
         """Connect, and create the collection when the server does not have it."""
@@ -108,8 +110,9 @@ class Operations:
         if not terms or top_k < 1:
             return []
         where = yield from self._where(server, filters)
+        weights = yield from self._word_weights(server)
         found = yield server.collection.query.bm25(
-            query=terms,
+            query=weights.query(terms),
             query_properties=[TERMS],
             filters=where,
             limit=top_k,
@@ -117,7 +120,7 @@ class Operations:
             return_properties=list(STORED),
             return_metadata=_SCORE,
         )
-        return [document_of(one, one.metadata.score) for one in found.objects]
+        return [document_of(one, weights.score(one.metadata.score)) for one in found.objects]
 
     def vector(
         self,
@@ -142,7 +145,7 @@ class Operations:
             return_properties=list(STORED),
             return_metadata=_DISTANCE,
         )
-        return [document_of(one, 1.0 - one.metadata.distance) for one in found.objects]
+        return [document_of(one, _cosine(one.metadata.distance)) for one in found.objects]
 
     def hybrid(
         self,
@@ -156,8 +159,9 @@ class Operations:
     ) -> Conversation[list[Document]]:
         """Search by both, fused on the server by relative score."""
         where = yield from self._where(server, filters)
+        weights = yield from self._word_weights(server)
         found = yield server.collection.query.hybrid(
-            query=self._terms.of_question(query),
+            query=weights.query(self._terms.of_question(query)),
             vector=embedding,
             alpha=alpha,
             fusion_type=HybridFusion.RELATIVE_SCORE,
@@ -170,6 +174,15 @@ class Operations:
             return_metadata=_SCORE,
         )
         return [document_of(one, one.metadata.score) for one in found.objects]
+
+    def _word_weights(self, server: Server) -> Conversation[WordWeights]:
+        if self._weights is None:
+            # The server lists objects by their ids, which are digests: an even choice.
+            sample = yield server.collection.query.fetch_objects(
+                limit=_PAGE, return_properties=[TERMS]
+            )
+            self._weights = WordWeights(str(one.properties[TERMS]) for one in sample.objects)
+        return self._weights
 
     def count(self, server: Server, filters: Mapping[str, Any] | None = None) -> Conversation[int]:
         """Count the documents that match."""
@@ -263,6 +276,7 @@ class Operations:
         if documents:
             # The server would make a collection of its own if ours had been deleted.
             yield from self.get_metadata(server)
+            self._weights = None
         for batch in batches(documents, self._terms):
             yield from self._add_range_properties(server, batch)
             done = yield server.collection.data.insert_many(batch)
@@ -283,7 +297,7 @@ class Operations:
                         index_range_filters=True,
                     )
                 )
-            except UnexpectedStatusCodeError:
+            except WeaviateBaseError:
                 # Another process may have added it in between.
                 yield from self.get_metadata(server)
                 if name not in self._range_properties:
@@ -360,3 +374,8 @@ class Operations:
             yield from self.get_metadata(server)
             where = convert_filters(filters, self._range_properties.__contains__)
         return where
+
+
+def _cosine(distance: float) -> float:
+    # Single precision may exceed the bounds by its last digit.
+    return max(-1.0, min(1.0, 1.0 - distance))

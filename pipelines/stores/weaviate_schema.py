@@ -36,29 +36,27 @@ ID_PATH = "\x01id"
 CONTENT_PATH = "\x01content"
 
 _LAYOUT = 1
-_INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([Tt ]|$)")
 _LONGEST_FACT = 200
 
 
-def collection_name(index: str) -> str:
-    """Return the name of the collection that keeps an index.
+def collection_name(name: str) -> str:
+    """Return the name of the server's collection for a configured one.
 
-    Weaviate allows letters, digits and underscores, and keeps names that differ by case in
-    one folder; an index's name with anything else gets a digest, so that no two indexes
-    share a collection.
+    A name that Weaviate allows is used as it is: a capital, then letters, digits and
+    underscores. Any other gets a digest, so that no two share a collection.
 
-    :param index: The index's name in the workspace: letters, digits, ``.``, ``_``, ``-``.
-    :raises StoreError: When it has other characters, is empty or longer than 100.
+    :param name: Up to 100 letters, digits, ``.``, ``_`` and ``-``.
+    :raises StoreError: When it has other characters, is empty or longer.
     """
-    if not _INDEX_NAME.fullmatch(index):
+    if not _NAME.fullmatch(name):
         raise StoreError(
-            f"{index[:100]!r} cannot name an index: use up to 100 letters, digits, '.', '_' and '-'"
+            f"{name[:100]!r} cannot name a collection: use up to 100 letters, digits and '._-'"
         )
-    name = re.sub(r"[.-]", "_", index).lower()
-    # A plain name that ends like one with a digest gets one too, which keeps them apart.
-    lossy = name != index or re.search(r"_[0-9a-f]{8}$", name)
-    return f"Expert_{name}" + (f"_{_digest(index)}" if lossy else "")
+    if re.fullmatch(r"[A-Z]\w*", name):
+        return name
+    return f"Expert_{re.sub('[.-]', '_', name).lower()}_{_digest(name)}"
 
 
 def object_uuid(document_id: str) -> str:
@@ -122,7 +120,7 @@ def described(name: str, description: str | None) -> dict[str, str]:
         layout, metadata = int(ours["layout"]), dict(ours["metadata"])
     except (ValueError, TypeError, KeyError):
         raise StoreError(
-            f"the server's collection {name} was not made by Phi Expert; name the index otherwise"
+            f"the server's collection {name} was not made by Phi Expert; name another one"
         ) from None
     if layout > _LAYOUT:
         raise StoreError(f"collection {name} was made by a newer Phi Expert; upgrade this one")

@@ -36,12 +36,12 @@ def weaviate_server():
 
 
 @pytest.fixture
-def weaviate_index(weaviate_server):
-    """A new index's name; its collection is dropped afterwards."""
+def weaviate_collection(weaviate_server):
+    """A new collection's name; it is dropped afterwards."""
     from pipelines.stores.weaviate import WeaviateStore
 
-    index = f"test-{uuid.uuid4().hex}"
-    yield index
-    store = WeaviateStore(**weaviate_server, index=index)
-    store.client.collections.delete(store.collection.name)
+    name = f"Test_{uuid.uuid4().hex}"
+    yield name
+    store = WeaviateStore(**weaviate_server, collection=name)
+    store.client.collections.delete(name)
     store.close()

@@ -33,8 +33,10 @@ class TestWeaviateStore(
     sync_suites.GetMetadataFieldUniqueValuesTest,
 ):
     @pytest.fixture
-    def document_store(self, weaviate_server, weaviate_index):
-        store = WeaviateStore(**weaviate_server, index=weaviate_index, return_embedding=True)
+    def document_store(self, weaviate_server, weaviate_collection):
+        store = WeaviateStore(
+            **weaviate_server, collection=weaviate_collection, return_embedding=True
+        )
         yield store
         store.close()
 
@@ -62,8 +64,10 @@ class TestWeaviateStoreAsync(
     async_suites.WriteDocumentsAsyncTest,
 ):
     @pytest_asyncio.fixture
-    async def document_store(self, weaviate_server, weaviate_index):
-        store = WeaviateStore(**weaviate_server, index=weaviate_index, return_embedding=True)
+    async def document_store(self, weaviate_server, weaviate_collection):
+        store = WeaviateStore(
+            **weaviate_server, collection=weaviate_collection, return_embedding=True
+        )
         yield store
         store.close()
         await store.close_async()

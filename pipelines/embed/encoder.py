@@ -1,0 +1,215 @@
+"""Run an exported encoder: the Rust tokenizer and ONNX Runtime, no torch."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.embed.embedder import Floats, Integers, QueryEncoding, TokenStates
+from pipelines.errors import EmbedderError
+
+# Texts tokenised and sorted together: enough for batches of equal length, little memory.
+_WINDOW = 4096
+# Tokens of a batch, its padding included.
+_BATCH_TOKENS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """What an exported encoder's folder says of it (``encoder.json``).
+
+    :param dimensions: Length of a text's vector.
+    :param width: Length of a token's state.
+    :param max_length: Tokens the model reads, special tokens included.
+    :param pad_id: Token that fills up a batch.
+    :param query_prompt: Put before a question.
+    :param passage_prompt: Put before a passage.
+    """
+
+    dimensions: int
+    width: int
+    max_length: int
+    pad_id: int
+    query_prompt: str = ""
+    passage_prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokenised:
+    """A text's tokens.
+
+    :param tail: Special tokens at the end, kept when a text is truncated; None when it is not.
+    """
+
+    index: int
+    ids: NDArray[np.int64]
+    encoding: Any
+    tail: int | None = None
+
+    def offsets(self) -> Integers:
+        """Return ``start, end`` of each token in the text, its prompt included."""
+        offsets = np.asarray(self.encoding.offsets, dtype=np.int32).reshape(-1, 2)
+        return offsets if self.tail is None else _cut(offsets, len(self.ids), self.tail)
+
+
+class Encoder:
+    """An encoder in a folder that :mod:`pipelines.embed.export` made.
+
+    One session on one thread serves questions; passages run on several threads that share
+    it, a batch each, which keeps the processors busier than splitting each batch does.
+
+    :param folder: Has ``model.onnx``, ``tokenizer.json`` and ``encoder.json``.
+    :param threads: Threads for passages; the processors that may be used by default.
+    :raises EmbedderError: When the folder is not complete or cannot be loaded.
+    """
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        self._threads = threads or len(os.sched_getaffinity(0))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        try:
+            self.facts = EncoderFacts(**json.loads((folder / "encoder.json").read_text("utf-8")))
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._session = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # both libraries raise bare Exception
+            raise EmbedderError(
+                f"the exported encoder in {folder} is damaged: remove that folder and run again"
+            ) from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that are read, special tokens and prompt not counted."""
+        prompt = max(self.count_tokens([self.facts.passage_prompt, self.facts.query_prompt]))
+        return self.facts.max_length - self._specials - prompt
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the length of each text in tokens, special tokens not counted."""
+        counts: list[int] = []
+        for start in range(0, len(texts), _WINDOW):
+            window = list(texts[start : start + _WINDOW])
+            encodings = self._tokenizer.encode_batch_fast(window, add_special_tokens=False)
+            counts += [len(encoding) for encoding in encodings]
+        return counts
+
+    def encode(self, texts: Sequence[str], *, prompt: str = "") -> Floats:
+        """Return the vectors of texts: float32 [n, dimensions], normalised, in order.
+
+        :param prompt: Put before each text.
+        """
+        vectors = np.empty((len(texts), self.facts.dimensions), dtype=np.float32)
+        for batch, outputs in self._passes(texts, prompt, ["embedding"]):
+            vectors[[text.index for text in batch]] = outputs[0]
+        return vectors
+
+    def encode_states(self, texts: Sequence[str], *, prompt: str = "") -> Iterator[TokenStates]:
+        """Yield each text's token states and vector from one pass.
+
+        Not in order: see :attr:`TokenStates.index`. Memory is bounded however many texts
+        there are, as long as the caller does not keep the states.
+
+        :param prompt: Put before each text.
+        """
+        for batch, (vectors, states) in self._passes(texts, prompt, ["embedding", "token_states"]):
+            for text, vector, of_tokens in zip(batch, vectors, states, strict=True):
+                yield _token_states(text, of_tokens, vector, len(prompt))
+
+    def encode_query(self, text: str) -> QueryEncoding:
+        """Encode one question on this thread, its prompt put before it."""
+        prompt = self.facts.query_prompt
+        (tokenised,) = self._tokenise([text], prompt, 0)
+        vectors, states = self._run([tokenised], ["embedding", "token_states"])
+        tokens = _token_states(tokenised, states[0], vectors[0], len(prompt))
+        return QueryEncoding(tokens.vector, tokens)
+
+    def _passes(
+        self, texts: Sequence[str], prompt: str, outputs: list[str]
+    ) -> Iterator[tuple[list[_Tokenised], list[Floats]]]:
+        if len(texts) == 1 or self._threads == 1:
+            for batch in self._batches(texts, prompt):
+                yield batch, self._run(batch, outputs)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            # One batch waits for each that runs; more would only take memory.
+            waiting: deque[tuple[list[_Tokenised], Future[list[Floats]]]] = deque()
+            try:
+                for batch in self._batches(texts, prompt):
+                    waiting.append((batch, pool.submit(self._run, batch, outputs)))
+                    if len(waiting) > 2 * self._threads:
+                        done, future = waiting.popleft()
+                        yield done, future.result()
+                while waiting:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
+    def _batches(self, texts: Sequence[str], prompt: str) -> Iterator[list[_Tokenised]]:
+        for start in range(0, len(texts), _WINDOW):
+            window = self._tokenise(texts[start : start + _WINDOW], prompt, start)
+            window.sort(key=lambda text: len(text.ids), reverse=True)
+            at = 0
+            while at < len(window):
+                size = max(1, _BATCH_TOKENS // len(window[at].ids))
+                yield window[at : at + size]
+                at += size
+
+    def _tokenise(self, texts: Iterable[str], prompt: str, start: int) -> list[_Tokenised]:
+        encodings = self._tokenizer.encode_batch([prompt + text for text in texts])
+        tokenised = []
+        for index, encoding in enumerate(encodings, start):
+            ids = np.asarray(encoding.ids, dtype=np.int64)
+            tail = None
+            if len(ids) > self.facts.max_length:
+                mask = encoding.special_tokens_mask
+                tail = next((i for i, special in enumerate(reversed(mask)) if not special), 0)
+                ids = _cut(ids, self.facts.max_length, tail)
+            tokenised.append(_Tokenised(index, ids, encoding, tail))
+        return tokenised
+
+    def _run(self, batch: Sequence[_Tokenised], outputs: list[str]) -> list[Floats]:
+        longest = max(len(text.ids) for text in batch)
+        ids = np.full((len(batch), longest), self.facts.pad_id, dtype=np.int64)
+        mask = np.zeros((len(batch), longest), dtype=np.int64)
+        for row, text in enumerate(batch):
+            ids[row, : len(text.ids)] = text.ids
+            mask[row, : len(text.ids)] = 1
+        result: list[Floats] = self._session.run(
+            outputs, {"input_ids": ids, "attention_mask": mask}
+        )
+        return result
+
+
+def _cut(values: NDArray[Any], length: int, tail: int) -> NDArray[Any]:
+    """Shorten to a length, as the tokenizer's own truncation does: the last ``tail`` stay."""
+    return np.concatenate([values[: length - tail], values[len(values) - tail :]])
+
+
+def _token_states(text: _Tokenised, states: Floats, vector: Floats, prompt: int) -> TokenStates:
+    offsets = text.offsets()
+    token_ids = text.ids.astype(np.int32)
+    states = states[: len(token_ids)]
+    if prompt:
+        special = offsets[:, 0] == offsets[:, 1]
+        own = special | (offsets[:, 1] > prompt)
+        offsets = np.where(special[:, None], 0, np.maximum(offsets - prompt, 0))[own]
+        token_ids, states = token_ids[own], states[own]
+    return TokenStates(text.index, token_ids, offsets, states, vector, text.tail is not None)

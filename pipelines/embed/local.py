@@ -1,0 +1,56 @@
+"""Embedders that run on this machine, by an encoder exported to ONNX."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pipelines.embed.embedder import PassageEncodings, Progress, QueryEncoding, TokenStates
+from pipelines.embed.encoder import Encoder
+from pipelines.embed.export import Precision, export_encoder
+from pipelines.embed.model_files import find_model
+
+
+class LocalEmbedder:
+    """An embedder by ONNX Runtime.
+
+    :param name: "minilm", a model's folder or its hub id.
+    :param precision: Arithmetic of the encoder.
+    :param threads: Threads for passages; the processors that may be used by default.
+    :raises EmbedderError: When the model cannot be found, exported or loaded.
+    """
+
+    has_token_states = True
+
+    def __init__(
+        self, name: str = "minilm", *, precision: Precision = "fp32", threads: int | None = None
+    ) -> None:
+        model = find_model(name)
+        self.encoder = Encoder(export_encoder(model, precision), threads=threads)
+        self.fingerprint = f"{model.name}@{model.digest[:16]}:{precision}"
+        self.dimensions = self.encoder.facts.dimensions
+        self.max_tokens = self.encoder.max_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the length of each text in tokens, special tokens not counted."""
+        return self.encoder.count_tokens(texts)
+
+    def embed_query(self, text: str) -> QueryEncoding:
+        """Embed a question on one thread: its vector and token states."""
+        return self.encoder.encode_query(text)
+
+    def embed_states(self, texts: Sequence[str]) -> Iterator[TokenStates]:
+        """Yield each passage's token states and vector from one pass, not in order."""
+        yield from self.encoder.encode_states(texts, prompt=self.encoder.facts.passage_prompt)
+
+    def embed_passages(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> PassageEncodings:
+        """Embed passages, sorted by length, on all threads."""
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        truncated = 0
+        for done, tokens in enumerate(self.embed_states(texts), 1):
+            vectors[tokens.index] = tokens.vector
+            truncated += tokens.truncated
+            if progress is not None:
+                progress(done, len(texts))
+        return PassageEncodings(vectors, truncated)

@@ -1,0 +1,82 @@
+"""The user's folder of exported encoders: entries appear whole or not at all."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pipelines.errors import EmbedderError
+
+_ABANDONED_AFTER_S = 24 * 3600.0
+
+
+def cache_folder() -> Path:
+    """Return where exported encoders are kept: ``EXPERT_CACHE``, or the platform's cache folder."""
+    if chosen := os.environ.get("EXPERT_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("phi-expert", appauthor=False))
+
+
+def entry(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache, made on first use.
+
+    It is made under another name and renamed when complete, so that neither a crash nor
+    another process making the same can leave or show it half made.
+
+    :param name: Name of the folder; says all that its content depends on.
+    :param make: Fills the empty folder that it is given.
+    :raises EmbedderError: When the cache cannot be written.
+    """
+    folder = cache_folder() / "encoders" / name
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder.parent)
+        made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    except OSError as error:
+        raise EmbedderError(
+            f"cannot write {folder.parent} ({error.strerror}): set EXPERT_CACHE to a folder that can be"
+        ) from error
+    try:
+        make(made)
+        _publish(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return folder
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _publish(made: Path, folder: Path) -> None:
+    made.chmod(0o755)
+    for file in made.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    try:
+        made.rename(folder)
+    except OSError:
+        # Another process was first; its entry has the same name and so the same content.
+        if not folder.is_dir():
+            raise
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(".making-*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_S:
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,306 @@
+"""What stands on a PDF page: its visible words with place and style, its rules, its images.
+
+PDFium's text layer is read character by character through its C interface: it is quick
+(about 2 µs a character), keeps the order in which the page was written, and knows where
+words end. Coordinates are in points, from the bottom left of the page as displayed.
+"""
+
+import ctypes
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+
+_BOLD = re.compile(r"bold|black|heavy|semibd|[-,]bd|demi", re.IGNORECASE)
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_TINY_POINTS = 2.0
+# Wider than this many letter heights, a gap sets cells apart rather than words.
+_CELL_GAP = 1.5
+_HYPHENS = (0x02, 0xAD)
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run of words on one line with no gap in it as wide as between two columns.
+
+    :param hyphen: Whether its last word goes on in the next segment.
+    :param broken: Whether the page's writer broke the line after it.
+    :param mark: Marked content that it belongs to; -1 when it is in none.
+    """
+
+    text: str
+    left: float
+    right: float
+    base: float
+    size: float
+    bold: bool
+    mark: int = -1
+    hyphen: bool = False
+    broken: bool = False
+    upright: bool = True
+
+
+@dataclass(slots=True)
+class PageText:
+    """One page.
+
+    :param segments: Its visible text in the order written.
+    :param rules: Horizontal edges (left, right, height) of lines and filled boxes.
+    :param letters: Visible characters, unreadable ones included.
+    :param unreadable: Characters whose font does not say what they are.
+    :param has_drawing: Whether it shows an image, or as many lines as drawn letters take.
+    """
+
+    number: int
+    width: float
+    height: float
+    segments: list[Segment] = field(default_factory=list)
+    rules: list[tuple[float, float, float]] = field(default_factory=list)
+    letters: int = 0
+    unreadable: int = 0
+    has_drawing: bool = False
+
+
+@dataclass(slots=True)
+class _Ink:
+    """What one text object of the page looks like."""
+
+    visible: bool
+    size: float
+    bold: bool
+    mark: int
+    upright: bool
+
+
+class PageReader:
+    """Reads the words of one page.
+
+    :param page: The page; the caller closes it.
+    :param number: Its number, from 1.
+    """
+
+    def __init__(self, page: "pdfium.PdfPage", number: int) -> None:
+        self._page = page
+        self._rotation = page.get_rotation()
+        self._crop = page.get_bbox()
+        left, bottom, right, top = self._crop
+        width, height = right - left, top - bottom
+        if self._rotation in (90, 270):
+            width, height = height, width
+        self.result = PageText(number, width, height)
+        self._inks: dict[int, _Ink] = {}
+        # (left, bottom, right, top, colour) of what may lie under text; None for any colour.
+        self._grounds: list[tuple[float, float, float, float, tuple[int, int, int] | None]] = []
+        self._images: list[tuple[float, float, float, float]] = []
+
+    def read(self) -> PageText:
+        """Return the page's visible text, its rules, and whether it has images."""
+        self._read_objects()
+        textpage = self._page.get_textpage()
+        try:
+            self.result.segments = list(_segments(self._words(textpage.raw)))
+        finally:
+            textpage.close()
+        return self.result
+
+    def _place(self, x: float, y: float) -> tuple[float, float]:
+        """Turn a point of the page's own space into one of the page as displayed."""
+        left, bottom, right, top = self._crop
+        if self._rotation == 90:
+            return y - bottom, right - x
+        if self._rotation == 180:
+            return right - x, top - y
+        if self._rotation == 270:
+            return top - y, x - left
+        return x - left, y - bottom
+
+    def _read_objects(self) -> None:
+        count = raw.FPDFPage_CountObjects(self._page.raw)
+        self.result.has_drawing = count > 20
+        box = [ctypes.c_float() for _ in range(4)]
+        for index in range(count):
+            item = raw.FPDFPage_GetObject(self._page.raw, index)
+            kind = raw.FPDFPageObj_GetType(item)
+            if kind == raw.FPDF_PAGEOBJ_TEXT or not raw.FPDFPageObj_GetBounds(item, *box):
+                continue
+            left, bottom, right, top = (value.value for value in box)
+            if kind == raw.FPDF_PAGEOBJ_PATH:
+                self._add_path(item, left, bottom, right, top)
+            else:
+                self._grounds.append((left, bottom, right, top, None))
+                # A picture of at least an icon's size, or a form that may hold one.
+                self.result.has_drawing |= min(right - left, top - bottom) > 50
+                if kind == raw.FPDF_PAGEOBJ_IMAGE:
+                    self._images.append((left, bottom, right, top))
+
+    def _add_path(self, item: Any, left: float, bottom: float, right: float, top: float) -> None:
+        fill = ctypes.c_int()
+        stroke = ctypes.c_int()
+        raw.FPDFPath_GetDrawMode(item, fill, stroke)
+        if fill.value:
+            self._grounds.append((left, bottom, right, top, _colour(item)))
+        x0, y0 = self._place(left, bottom)
+        x1, y1 = self._place(right, top)
+        x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
+        if x1 - x0 > 20:
+            self.result.rules.append((x0, x1, y0))
+            if y1 - y0 > 3:
+                self.result.rules.append((x0, x1, y1))
+
+    def _ink(self, text: Any, item: Any, index: int) -> _Ink:
+        matrix = raw.FS_MATRIX()
+        raw.FPDFText_GetMatrix(text, index, matrix)
+        scale = (matrix.b**2 + matrix.d**2) ** 0.5 or 1.0
+        size = raw.FPDFText_GetFontSize(text, index) * scale
+        angle = round(raw.FPDFText_GetCharAngle(text, index) / 1.5708) * 90 % 360
+        name = ctypes.create_string_buffer(128)
+        flags = ctypes.c_int()
+        raw.FPDFText_GetFontInfo(text, index, name, 128, flags)
+        # Bit 19 of a font's flags is ForceBold (ISO 32000, table 121).
+        bold = bool(_BOLD.search(name.value.decode("utf-8", "replace"))) or bool(
+            flags.value & 0x40000
+        )
+        box = [ctypes.c_float() for _ in range(4)]
+        raw.FPDFPageObj_GetBounds(item, *box)
+        return _Ink(
+            visible=self._is_visible(item, size, [value.value for value in box]),
+            size=size,
+            bold=bold,
+            mark=raw.FPDFPageObj_GetMarkedContentID(item),
+            upright=angle in (self._rotation, (360 - self._rotation) % 360),
+        )
+
+    def _is_visible(self, item: Any, size: float, box: list[float]) -> bool:
+        """Whether a text object can be seen, as far as that is cheaply known."""
+        if size < _TINY_POINTS and box[3] - box[1] < _TINY_POINTS:
+            return False
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        crop = self._crop
+        if not (crop[0] - 1 <= x <= crop[2] + 1 and crop[1] - 1 <= y <= crop[3] + 1):
+            return False
+        if raw.FPDFTextObj_GetTextRenderMode(item) == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
+            # OCR writes what it read invisibly over the scanned image.
+            return any(i[0] <= x <= i[2] and i[1] <= y <= i[3] for i in self._images)
+        colour = _colour(item)
+        under = [g for g in self._grounds if g[0] <= x <= g[2] and g[1] <= y <= g[3]]
+        if not under:
+            return colour is None or min(colour) < 250
+        return any(g[4] is None or colour is None or _differ(g[4], colour) for g in under)
+
+    def _words(self, text: Any) -> Iterator[Segment]:
+        """Yield word after word, with what follows it: a blank, a line's end, a hyphen."""
+        edges = [ctypes.c_double() for _ in range(4)]
+        origin = [ctypes.c_double() for _ in range(2)]
+        left, right, bottom, top = edges
+        word: Segment | None = None
+        last: int | None = None
+        high = 0
+        for index in range(raw.FPDFText_CountChars(text)):
+            code = raw.FPDFText_GetUnicode(text, index)
+            if code in (0x20, 0x09, 0xA0, 0x0A, 0x0D, 0x3000):
+                if word is not None:
+                    word.broken |= code in (0x0A, 0x0D)
+                    yield word
+                    word, last = None, None
+                continue
+            item = raw.FPDFText_GetTextObject(text, index)
+            key = ctypes.cast(item, ctypes.c_void_p).value or 0
+            ink = self._inks.get(key)
+            if ink is None:
+                ink = self._inks[key] = self._ink(text, item, index)
+            if not ink.visible:
+                continue
+            if code in _HYPHENS or (code == 0xFFFE and raw.FPDFText_IsHyphen(text, index) == 1):
+                if word is not None:
+                    word.hyphen = True
+                    yield word
+                    word, last = None, None
+                continue
+            self.result.letters += 1
+            if code in (0, 0xFFFD, 0xFFFE, 0xFFFF) or 0xE000 <= code <= 0xF8FF:
+                self.result.unreadable += 1
+                if not 0xF000 <= code <= 0xF0FF:
+                    continue
+                # Symbol fonts put their signs there; bullets are what they are used for.
+                code = 0x2022
+            if 0xD800 <= code < 0xDC00:
+                high = code
+                continue
+            if 0xDC00 <= code < 0xE000:
+                code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
+            letter = chr(code)
+            raw.FPDFText_GetCharBox(text, index, left, right, bottom, top)
+            x0, _ = self._place(left.value, bottom.value)
+            x1, _ = self._place(right.value, top.value)
+            if last != key or word is None:
+                raw.FPDFText_GetCharOrigin(text, index, *origin)
+                base = self._place(origin[0].value, origin[1].value)[1]
+                if word is not None:
+                    raised = base - word.base > 0.15 * word.size and ink.size < 0.85 * word.size
+                    if raised and letter.isdigit():
+                        letter = letter.translate(_SUPERSCRIPT)
+                    elif abs(base - word.base) > 0.5 * word.size or (
+                        min(x0, x1) - word.right > 0.4 * word.size
+                    ):
+                        yield word
+                        word = None
+                last = key
+            elif word.text[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹" and ink.size < 0.85 * word.size:
+                letter = letter.translate(_SUPERSCRIPT)
+            if word is None:
+                word = Segment(letter, min(x0, x1), max(x0, x1), base, ink.size, ink.bold, ink.mark)
+                word.upright = ink.upright
+            else:
+                word.text += letter
+                word.left = min(word.left, x0, x1)
+                word.right = max(word.right, x0, x1)
+        if word is not None:
+            yield word
+
+
+def _segments(words: Iterator[Segment]) -> Iterator[Segment]:
+    """Join words that follow each other on a line."""
+    current: Segment | None = None
+    for word in words:
+        if current is None:
+            current = word
+            continue
+        size = max(current.size, word.size)
+        gap = word.left - current.right
+        joined = (
+            not current.hyphen
+            and current.mark == word.mark
+            and abs(word.base - current.base) < 0.4 * size
+            and -0.5 * size < gap < _CELL_GAP * size
+        )
+        if not current.upright and not word.upright:
+            joined = current.mark == word.mark and not current.broken
+        if not joined:
+            yield current
+            current = word
+            continue
+        current.text += f" {word.text}"
+        current.right = max(current.right, word.right)
+        current.left = min(current.left, word.left)
+        # A label in bold does not make its value a title.
+        current.bold &= word.bold
+        if len(word.text) > len(current.text) / 2:
+            current.size = word.size
+        current.hyphen, current.broken = word.hyphen, word.broken
+    if current is not None:
+        yield current
+
+
+def _colour(item: Any) -> tuple[int, int, int] | None:
+    """Return an object's fill colour; None where it has none or shows through."""
+    parts = [ctypes.c_uint() for _ in range(4)]
+    if not raw.FPDFPageObj_GetFillColor(item, *parts) or parts[3].value < 128:
+        return None
+    return parts[0].value, parts[1].value, parts[2].value
+
+
+def _differ(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) > 12

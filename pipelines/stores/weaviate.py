@@ -29,8 +29,7 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
     It keeps the interface of weaviate-haystack's store, whose retrievers work with it, and
     gives the answers of the embedded store on the same documents: BM25 over Porter stems
     of title, headings and text, the cosine as a vector's score, filters on meta fields of
-    any name and type (``meta.columns.cost > 5``), and meta and blobs as they were written.
-    A search score that a written document carries is not kept.
+    any name and type (``meta.columns.cost > 5``), and documents as they were written.
 
     It connects when it is first used, and creates the collection when the server
     has none. Vectors are searched by HNSW, which is near-exact. Every method that talks to
@@ -42,7 +41,7 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
     :param api_key: The key; may resolve to nothing for a server that asks for none.
     :param grpc_port: Port of the server's gRPC interface, on the same host.
     :param grpc_secure: Use TLS for gRPC though the URL is http; with https it always is.
-    :param return_embedding: Return documents with their vectors.
+    :param return_embedding: Return documents with their vectors from searches too.
     :param connect_timeout: Seconds to wait for a connection.
     :param timeout: Seconds to wait for a search; writing waits three times as long.
     :raises StoreError: When the URL or the collection's name is not valid.
@@ -172,7 +171,7 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
         return await self._clients.do_async(self._operations.count, filters)
 
     def filter_documents(self, filters: Filters | None = None) -> list[Document]:
-        """Return every document that matches a filter, in no particular order.
+        """Return every document that matches a filter, with its vector, in no particular order.
 
         :param filters: A filter in Haystack's form; every document without one.
         :raises FilterError: When the filter is malformed.
@@ -240,19 +239,20 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
         """See :meth:`delete_by_filter`."""
         return await self._clients.do_async(self._operations.delete_matching, filters)
 
-    def delete_all_documents(self, *, recreate_index: bool = False, batch_size: int = 1000) -> None:
-        """Remove every document; what is recorded about the index stays.
+    def delete_all_documents(self, *, recreate_index: bool = True, batch_size: int = 1000) -> None:
+        """Remove every document and what was recorded about the index.
 
-        :param recreate_index: Drop the collection and create it anew, which is faster.
-        :param batch_size: Not used: the server bounds each deletion itself.
+        :param recreate_index: As in weaviate-haystack; the collection is made anew in any
+            case, since an emptied one would refuse vectors of another length.
+        :param batch_size: As in weaviate-haystack; of no effect.
         """
-        self._clients.do(self._operations.delete_all, recreate=recreate_index)
+        self._clients.do(self._operations.delete_all)
 
     async def delete_all_documents_async(
-        self, *, recreate_index: bool = False, batch_size: int = 1000
+        self, *, recreate_index: bool = True, batch_size: int = 1000
     ) -> None:
         """See :meth:`delete_all_documents`."""
-        await self._clients.do_async(self._operations.delete_all, recreate=recreate_index)
+        await self._clients.do_async(self._operations.delete_all)
 
     def update_by_filter(self, filters: Filters, meta: dict[str, Any]) -> int:
         """Merge meta into that of every document that matches a filter.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from haystack import Document
-from haystack.dataclasses import ByteStream
+from haystack.dataclasses import ByteStream, SparseEmbedding
 from weaviate.classes.data import DataObject
 
 from pipelines.errors import StoreError
@@ -15,10 +15,10 @@ from pipelines.split import passage_context
 from pipelines.stores.fts5_terms import Fts5Terms
 from pipelines.stores.weaviate_schema import (
     BLOB_DATA,
-    BLOB_META,
     BLOB_TYPE,
     CONTENT,
     CONTENT_PATH,
+    EXTRA,
     FACTS,
     ID,
     META,
@@ -77,14 +77,13 @@ def _objects(documents: Sequence[Document], terms: Fts5Terms) -> list[WeaviateOb
 
 
 def _object(document: Document, terms: str) -> WeaviateObject:
-    try:
-        meta = json.dumps(document.meta, ensure_ascii=False)
-        meta.encode()
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"document {document.id}: its meta must be text, numbers, lists and dictionaries "
-            f"({error}); write dates as ISO 8601 text"
-        ) from None
+    blob, sparse = document.blob, document.sparse_embedding
+    extra = {
+        "score": document.score,
+        "sparse": sparse.to_dict() if sparse else None,
+        "blob": blob.meta if blob else None,
+    }
+    meta = _json(document, document.meta)
     object_id = object_uuid(document.id)
     properties: dict[str, Any] = {
         ID: document.id,
@@ -104,8 +103,9 @@ def _object(document: Document, terms: str) -> WeaviateObject:
             facts.append(fact_of_time(path, seconds))
             properties[range_property(path, time=True)] = seconds
     properties[FACTS] = facts
-    if (blob := document.blob) is not None:
-        properties[BLOB_META] = json.dumps(blob.meta, ensure_ascii=False)
+    if any(value is not None for value in extra.values()):
+        properties[EXTRA] = _json(document, extra)
+    if blob is not None:
         if blob.data:
             properties[BLOB_DATA] = base64.b64encode(blob.data).decode()
         if blob.mime_type is not None:
@@ -113,21 +113,34 @@ def _object(document: Document, terms: str) -> WeaviateObject:
     return DataObject(properties=properties, uuid=object_id, vector=document.embedding)
 
 
+def _json(document: Document, value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"document {document.id}: its meta must be text, numbers, lists and dictionaries "
+            f"({error}); write dates as ISO 8601 text"
+        ) from None
+    return text
+
+
 def document_of(found: Any, score: float | None = None) -> Document:
     """Return the document of an object read from the server.
 
     :param found: An object with the stored properties, and its vector if it was asked for.
-    :param score: What the search gave it.
+    :param score: What the search gave it; as it was written without one.
     :raises StoreError: When something else than this store wrote the object.
     """
     properties = found.properties
     try:
+        extra = json.loads(properties.get(EXTRA) or "{}")
         blob = None
-        if properties.get(BLOB_META) is not None:
+        if extra.get("blob") is not None:
             blob = ByteStream(
                 data=base64.b64decode(properties.get(BLOB_DATA) or b""),
                 mime_type=properties.get(BLOB_TYPE),
-                meta=json.loads(properties[BLOB_META]),
+                meta=extra["blob"],
             )
         return Document(
             id=properties[ID],
@@ -135,7 +148,8 @@ def document_of(found: Any, score: float | None = None) -> Document:
             meta=json.loads(properties[META]),
             blob=blob,
             embedding=found.vector.get("default"),
-            score=score,
+            sparse_embedding=SparseEmbedding(**extra["sparse"]) if extra.get("sparse") else None,
+            score=extra.get("score") if score is None else score,
         )
     except (KeyError, TypeError, ValueError, binascii.Error):
         raise StoreError(

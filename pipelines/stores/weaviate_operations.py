@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ from pipelines.stores.weaviate_weights import WordWeights
 _PAGE = 500
 _PART = 350
 _IDS = 1000
+# A question of more words than this is a document; its first words find it.
+_MOST_WORDS = 64
+_WORD = re.compile(r"\w+")
 _SCORE = MetadataQuery(score=True)
 _DISTANCE = MetadataQuery(distance=True)
 
@@ -71,19 +75,22 @@ class Operations:
 
     def open(self, client: Any) -> Conversation[Server]:
         """Connect, and create the collection when the server does not have it."""
-        yield client.connect()
-        check_version(str((yield client.get_meta()).get("version")))
-        yield from self._create(client, {})
+        try:
+            yield client.connect()
+            version = str((yield client.get_meta())["version"])
+        except (KeyError, TypeError, ValueError):
+            raise StoreError("what answers at the Weaviate URL is not Weaviate: check it") from None
+        check_version(version)
+        yield from self._create(client)
         server = Server(client, client.collections.get(self._name))
         yield from self.get_metadata(server)
         return server
 
-    def _create(self, client: Any, metadata: Mapping[str, str]) -> Conversation[None]:
+    def _create(self, client: Any) -> Conversation[None]:
         if (yield client.collections.exists(self._name)):
             return
-        wanted = {**definition(self._name), "description": describe(metadata)}
         try:
-            yield client.collections.create_from_dict(wanted)
+            yield client.collections.create_from_dict(definition(self._name))
         except UnexpectedStatusCodeError:
             # Another process may have created it in between.
             if not (yield client.collections.exists(self._name)):
@@ -106,7 +113,7 @@ class Operations:
         self, server: Server, query: str, filters: Mapping[str, Any] | None, top_k: int
     ) -> Conversation[list[Document]]:
         """Search by words."""
-        terms = self._terms.of_question(query)
+        terms = self._terms_of(query)
         if not terms or top_k < 1:
             return []
         where = yield from self._where(server, filters)
@@ -161,7 +168,7 @@ class Operations:
         where = yield from self._where(server, filters)
         weights = yield from self._word_weights(server)
         found = yield server.collection.query.hybrid(
-            query=weights.query(self._terms.of_question(query)),
+            query=weights.query(self._terms_of(query)),
             vector=embedding,
             alpha=alpha,
             fusion_type=HybridFusion.RELATIVE_SCORE,
@@ -175,13 +182,18 @@ class Operations:
         )
         return [document_of(one, one.metadata.score) for one in found.objects]
 
+    def _terms_of(self, question: str) -> list[str]:
+        words = _WORD.findall(question)
+        return self._terms.of_question(" ".join(words[:_MOST_WORDS]))
+
     def _word_weights(self, server: Server) -> Conversation[WordWeights]:
         if self._weights is None:
             # The server lists objects by their ids, which are digests: an even choice.
             sample = yield server.collection.query.fetch_objects(
                 limit=_PAGE, return_properties=[TERMS]
             )
-            self._weights = WordWeights(str(one.properties[TERMS]) for one in sample.objects)
+            terms = [str(one.properties[TERMS]) for one in sample.objects]
+            self._weights = WordWeights(terms, (yield from self.count(server)))
         return self._weights
 
     def count(self, server: Server, filters: Mapping[str, Any] | None = None) -> Conversation[int]:
@@ -191,14 +203,10 @@ class Operations:
         return int(counted.total_count or 0)
 
     def read(
-        self, server: Server, filters: Mapping[str, Any] | None, *, embedding: bool | None = None
+        self, server: Server, filters: Mapping[str, Any] | None
     ) -> Conversation[list[Document]]:
-        """Read every document that matches.
-
-        :param embedding: With their vectors or without; as the store was made by default.
-        """
-        vectors = self._return_embedding if embedding is None else embedding
-        objects = yield from self._objects(server, filters, STORED, vectors=vectors)
+        """Read every document that matches, with its vector."""
+        objects = yield from self._objects(server, filters, STORED, vectors=True)
         return [document_of(one) for one in objects]
 
     def metas(
@@ -324,15 +332,13 @@ class Operations:
         where = yield from self._where(server, filters)
         return (yield from self._remove(server, where))
 
-    def delete_all(self, server: Server, *, recreate: bool) -> Conversation[None]:
-        """Remove every document; the index's metadata stays."""
-        if recreate:
-            metadata = yield from self.get_metadata(server)
-            yield server.client.collections.delete(self._name)
-            yield from self._create(server.client, metadata)
-            self._range_properties = frozenset()
-        else:
-            yield from self._remove(server, Filter.by_property(SLOT).greater_or_equal(0))
+    def delete_all(self, server: Server) -> Conversation[None]:
+        """Remove every document and what was recorded about the index."""
+        # An emptied collection would go on refusing vectors of another length.
+        yield server.client.collections.delete(self._name)
+        yield from self._create(server.client)
+        self._range_properties = frozenset()
+        self._weights = None
 
     def _remove(self, server: Server, where: WeaviateFilter | None) -> Conversation[int]:
         removed = 0
@@ -350,7 +356,7 @@ class Operations:
     ) -> Conversation[int]:
         """Merge meta into every document that matches, and count them."""
         convert_filters(filters, lambda _: True)
-        documents = yield from self.read(server, filters, embedding=True)
+        documents = yield from self.read(server, filters)
         for document in documents:
             document.meta.update(meta)
         yield from self._insert(server, documents)

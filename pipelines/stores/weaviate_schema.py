@@ -3,7 +3,8 @@
 Its properties are fixed, whatever the documents' meta holds, except one number property
 for each meta field that has numbers or dates, so that ranges are found in an index:
 
-- ``content``, ``meta`` (JSON) and the blob come back as they were written; none is indexed.
+- ``content``, ``meta`` (JSON), the blob and ``extra`` (JSON of a document's rarer fields)
+  come back as they were written; none is indexed.
 - ``terms`` is what BM25 searches, analysed as the embedded store does.
 - ``facts`` has a term for each field a document has and for each of its values: equality
   with any name and type, without a property for each column of each table.
@@ -25,11 +26,11 @@ CONTENT = "content"
 META = "meta"
 BLOB_DATA = "blob_data"
 BLOB_TYPE = "blob_mime_type"
-BLOB_META = "blob_meta"
+EXTRA = "extra"
 TERMS = "terms"
 FACTS = "facts"
 SLOT = "slot"
-STORED = (ID, CONTENT, META, BLOB_DATA, BLOB_TYPE, BLOB_META)
+STORED = (ID, CONTENT, META, BLOB_DATA, BLOB_TYPE, EXTRA)
 SLOTS = 2**31
 # Paths of a document's own fields begin with a control character, to be none of meta's.
 ID_PATH = "\x01id"
@@ -87,7 +88,7 @@ def definition(name: str) -> dict[str, Any]:
             _property(META, "text", tokenization="field"),
             _property(BLOB_DATA, "blob"),
             _property(BLOB_TYPE, "text", tokenization="field"),
-            _property(BLOB_META, "text", tokenization="field"),
+            _property(EXTRA, "text", tokenization="field"),
             _property(TERMS, "text", indexSearchable=True, tokenization="whitespace"),
             _property(FACTS, "text[]", indexFilterable=True, tokenization="field"),
             _property(SLOT, "int", indexRangeFilters=True),
@@ -145,12 +146,12 @@ def fact_of_presence(path: str) -> str:
 
 def fact_of_value(path: str, value: Any) -> str:
     """Return the term of every document whose field equals a value (1, 1.0 and True are one)."""
-    return _bounded(f"{_escaped(path)}={_canonical(value)}")
+    return _bounded(f"!{_escaped(path)}={_canonical(value)}")
 
 
 def fact_of_time(path: str, seconds: float) -> str:
     """Return the term of every document whose field is a date at this moment."""
-    return _bounded(f"{_escaped(path)}=@{seconds!r}")
+    return _bounded(f"!{_escaped(path)}=@{seconds!r}")
 
 
 def range_property(path: str, *, time: bool) -> str:
@@ -197,7 +198,7 @@ def _canonical(value: Any) -> str:
         value = int(value) if value == int(value) else value
     if isinstance(value, list | tuple | dict):
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    # Quotes keep a text apart from a number, and its outer blanks from being trimmed.
+    # Quotes keep a text apart from a number, and keep the server from trimming its blanks.
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

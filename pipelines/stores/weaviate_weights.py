@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 
 # Steps in which a word's weight is expressed; more made no difference that was measured.
 _STEPS = 40
+# The embedded store leaves words out that are in more passages than this and than this
+# share of them, where a question has others.
+_COMMON, _COMMON_SHARE = 5_000, 0.1
 # FTS5's BM25 has the factor k1 + 1, which Weaviate leaves out.
 _FACTOR = 1.2 + 1.0
 
@@ -20,9 +23,11 @@ class WordWeights:
     """How common words are, from a sample of an index.
 
     :param sample: The terms of some documents, separated by blanks; an even choice.
+    :param total: How many documents there are in all.
     """
 
-    def __init__(self, sample: Iterable[str]) -> None:
+    def __init__(self, sample: Iterable[str], total: int) -> None:
+        self._total = total
         self._frequencies: Counter[str] = Counter()
         self._documents = 0
         for terms in sample:
@@ -31,12 +36,17 @@ class WordWeights:
 
     def query(self, terms: Sequence[str]) -> str:
         """Return the text to search for, of a question's distinct terms."""
-        return " ".join(term for term in terms for _ in range(self._times(term)))
+        telling = [term for term in terms if not self._is_common(term)] or terms
+        return " ".join(term for term in telling for _ in range(self._times(term)))
 
     @staticmethod
     def score(score: float) -> float:
         """Return a score of a search for :meth:`query` on the scale of FTS5's."""
         return score * _FACTOR / _STEPS
+
+    def _is_common(self, term: str) -> bool:
+        share = self._frequencies[term] / max(1, self._documents)
+        return share * self._total > max(_COMMON, _COMMON_SHARE * self._total)
 
     def _times(self, term: str) -> int:
         found = self._frequencies[term]

@@ -5,6 +5,7 @@ A page that is tagged is read by its tags (:mod:`pipelines.convert.pdf_tags`), a
 by its layout (:mod:`pipelines.convert.pdf_lines`).
 """
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from pipelines.convert.pdf_tags import TaggedPage
 from pipelines.convert.tables import Cell, add_table
 from pipelines.convert.titles import meaningful_title
 from pipelines.errors import ConversionError
+
+# It warns on each form in XFA; the same fields are there as an AcroForm, which is read.
+logging.getLogger("pypdfium2").setLevel(logging.ERROR)
 
 _NO_TEXT = "no text layer (scanned?): run OCR first, e.g. ocrmypdf"
 _UNREADABLE = (
@@ -96,7 +100,7 @@ class _Conversion:
         headings = Headings(self._document, pages, pieces)
         self._properties(headings)
         for page, found in zip(pages, pieces, strict=True):
-            for piece in found:
+            for piece in headings.joined(found):
                 self._add(piece, headings, tables)
             for text in kept.get(page.number, ()):
                 self._builder.add("paragraph", text, page=page.number)
@@ -217,7 +221,10 @@ class _Conversion:
             last is not None
             and last[0] == before.kind
             and before.kind in ("paragraph", "list_item")
-            and piece.kind == "paragraph"
+            and (
+                piece.kind == "paragraph"
+                or (piece.kind == "list_item" and before.page < piece.page)
+            )
             and not piece.bold
             and abs(before.size - piece.size) < 0.6
             and (before.hyphen or piece.text[:1].islower())

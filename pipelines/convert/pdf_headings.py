@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.convert.extracted import clean
@@ -82,6 +83,39 @@ class Headings:
             size = _rounded(piece.size)
             return self._sizes.index(size) + 1 if size in self._sizes else 6
         return min(len(self._sizes) + 1, 6)
+
+    def joined(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
+        """Yield a page's pieces, headings of several lines put together."""
+        current: Piece | None = None
+        for piece in pieces:
+            if current is not None and self._one_heading(current, piece):
+                current = replace(
+                    current,
+                    text=f"{current.text} {piece.text}",
+                    lines=current.lines + piece.lines,
+                    base=piece.base,
+                )
+                continue
+            if current is not None:
+                yield current
+            current = piece
+        if current is not None:
+            yield current
+
+    def _one_heading(self, above: Piece, below: Piece) -> bool:
+        """Whether a piece is the next line of a heading; one with a bookmark stands alone."""
+        alike = above.kind == below.kind and above.level == below.level
+        if not alike or abs(above.size - below.size) > 0.6 or above.bold != below.bold:
+            return False
+        heading = above.kind == "heading" or (self._is_large(above) and self._is_large(below))
+        return (
+            heading
+            and 0 < above.base - below.base < 1.6 * above.size
+            and len(above.text) + len(below.text) < _HEADING_CHARACTERS
+            and above.lines + below.lines <= 6
+            and not self._bookmark(above)
+            and not self._bookmark(below)
+        )
 
     def _bookmark(self, piece: Piece) -> int:
         if piece.lines > 5 or len(piece.text) > _HEADING_CHARACTERS or not self._bookmarks:

@@ -14,6 +14,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+_SIGNS = re.compile(r"wingding|webding|dingbat|symbolmt|^(?:\w+\+)?symbol$", re.IGNORECASE)
 _BOLD = re.compile(r"bold|black|heavy|semibd|[-,]bd|demi", re.IGNORECASE)
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TINY_POINTS = 2.0
@@ -73,6 +74,7 @@ class _Ink:
     bold: bool
     mark: int
     upright: bool
+    signs: bool
 
 
 class PageReader:
@@ -160,9 +162,8 @@ class PageReader:
         flags = ctypes.c_int()
         raw.FPDFText_GetFontInfo(text, index, name, 128, flags)
         # Bit 19 of a font's flags is ForceBold (ISO 32000, table 121).
-        bold = bool(_BOLD.search(name.value.decode("utf-8", "replace"))) or bool(
-            flags.value & 0x40000
-        )
+        font = name.value.decode("utf-8", "replace")
+        bold = bool(_BOLD.search(font)) or bool(flags.value & 0x40000)
         box = [ctypes.c_float() for _ in range(4)]
         raw.FPDFPageObj_GetBounds(item, *box)
         return _Ink(
@@ -170,6 +171,7 @@ class PageReader:
             size=size,
             bold=bold,
             mark=raw.FPDFPageObj_GetMarkedContentID(item),
+            signs=bool(_SIGNS.search(font)),
             upright=angle in (self._rotation, (360 - self._rotation) % 360),
         )
 
@@ -198,16 +200,23 @@ class PageReader:
         word: Segment | None = None
         last: int | None = None
         high = 0
+        cut = False
+        turned = self._rotation != 0
+        shift = self._crop[0]
         for index in range(raw.FPDFText_CountChars(text)):
             code = raw.FPDFText_GetUnicode(text, index)
+            if code in (0x0A, 0x0D) and raw.FPDFText_IsGenerated(text, index) == 1:
+                # PDFium's guess, wrong between the letters of some handwriting fonts.
+                cut, last = word is not None, None
+                continue
             if code in (0x20, 0x09, 0xA0, 0x0A, 0x0D, 0x3000):
                 if word is not None:
-                    word.broken |= code in (0x0A, 0x0D)
+                    word.broken |= cut or code in (0x0A, 0x0D)
                     yield word
-                    word, last = None, None
+                    word, last, cut = None, None, False
                 continue
             item = raw.FPDFText_GetTextObject(text, index)
-            key = ctypes.cast(item, ctypes.c_void_p).value or 0
+            key = ctypes.addressof(item.contents) if item else 0
             ink = self._inks.get(key)
             if ink is None:
                 ink = self._inks[key] = self._ink(text, item, index)
@@ -217,7 +226,7 @@ class PageReader:
                 if word is not None:
                     word.hyphen = True
                     yield word
-                    word, last = None, None
+                    word, last, cut = None, None, False
                 continue
             self.result.letters += 1
             if code in (0, 0xFFFD, 0xFFFE, 0xFFFF) or 0xE000 <= code <= 0xF8FF:
@@ -231,19 +240,30 @@ class PageReader:
                 continue
             if 0xDC00 <= code < 0xE000:
                 code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00) if high else 0xFFFD
-            letter = chr(code)
+            # What such fonts draw for an ASCII letter is a bullet, an arrow or a box.
+            letter = "•" if ink.signs and code < 0x80 and chr(code).isalpha() else chr(code)
             raw.FPDFText_GetCharBox(text, index, left, right, bottom, top)
-            x0, _ = self._place(left.value, bottom.value)
-            x1, _ = self._place(right.value, top.value)
+            x0, x1 = left.value - shift, right.value - shift
+            if turned:
+                x0 = self._place(left.value, bottom.value)[0]
+                x1 = self._place(right.value, top.value)[0]
+                x0, x1 = min(x0, x1), max(x0, x1)
             if last != key or word is None:
                 raw.FPDFText_GetCharOrigin(text, index, *origin)
                 base = self._place(origin[0].value, origin[1].value)[1]
+                if word is not None and cut:
+                    near = -0.1 * word.size < x0 - word.right < 0.15 * word.size
+                    if not near or abs(base - word.base) > 0.1 * word.size:
+                        word.broken = True
+                        yield word
+                        word = None
+                    cut = False
                 if word is not None:
                     raised = base - word.base > 0.15 * word.size and ink.size < 0.85 * word.size
                     if raised and letter.isdigit():
                         letter = letter.translate(_SUPERSCRIPT)
                     elif abs(base - word.base) > 0.5 * word.size or (
-                        min(x0, x1) - word.right > 0.4 * word.size
+                        x0 - word.right > 0.4 * word.size
                     ):
                         yield word
                         word = None
@@ -255,8 +275,10 @@ class PageReader:
                 word.upright = ink.upright
             else:
                 word.text += letter
-                word.left = min(word.left, x0, x1)
-                word.right = max(word.right, x0, x1)
+                if x0 < word.left:
+                    word.left = x0
+                if x1 > word.right:
+                    word.right = x1
         if word is not None:
             yield word
 

@@ -21,6 +21,7 @@ Kind = Literal["empty", "bool", "int", "float", "date", "datetime", "text"]
 _MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "nil", "#n/a", "\\n"})
 _TRUTH = {"true": True, "false": False}
 
+_MIDNIGHT = "T00:00:00"
 _MAX_DIGITS = 15
 _UNIT = r"[$€£¥₹]|USD|EUR|GBP|CHF|%"
 _NUMBER = re.compile(
@@ -90,7 +91,7 @@ class TypeProbe:
         self._whole = True
         self._units: set[str] = set()
         self._dates = ["ymd", "mdy", "dmy", "named"]
-        self._clock: set[bool] = set()
+        self._timed = False
 
     def see(self, value: str) -> None:
         """Take one cell's text into account; an empty one says nothing."""
@@ -117,7 +118,8 @@ class TypeProbe:
     def _see_date(self, value: str) -> None:
         dates = {order: _date(value, order) for order in self._dates}
         self._dates = [order for order, found in dates.items() if found]
-        self._clock |= {len(found) > 10 for found in dates.values() if found}
+        # Midnight everywhere is how programs write a date alone.
+        self._timed |= any(found and found[10:] not in ("", _MIDNIGHT) for found in dates.values())
 
     def column_type(self) -> ColumnType:
         """Return the type that all values seen have."""
@@ -132,9 +134,9 @@ class TypeProbe:
                 return ColumnType("int", partial(_parse_number, style=style))
             return ColumnType("float", partial(_parse_float, style=style))
         if len(self._dates) == 1:
-            with_time = True in self._clock
-            kind: Kind = "datetime" if with_time else "date"
-            return ColumnType(kind, partial(_parse_date, order=self._dates[0], with_time=with_time))
+            kind: Kind = "datetime" if self._timed else "date"
+            parse = partial(_parse_date, order=self._dates[0], with_time=self._timed)
+            return ColumnType(kind, parse)
         return ColumnType("text", _text)
 
 
@@ -217,4 +219,6 @@ def _date(value: str, order: str) -> str | None:
 
 def _parse_date(value: str, order: str, with_time: bool) -> Scalar | None:
     found = _date(value.strip(), order)
-    return f"{found}T00:00:00" if found and with_time and len(found) == 10 else found
+    if found is None or not with_time:
+        return found and found[:10]
+    return found + _MIDNIGHT if len(found) == 10 else found

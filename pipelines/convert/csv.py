@@ -1,13 +1,11 @@
 """CSV and TSV files: each row a passage with its typed columns."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pipelines.convert.column_types import ColumnType, TypeProbe
 from pipelines.convert.csv_records import Dialect, Record, normal_lines, records, sniff
-from pipelines.convert.csv_shifts import ShiftFinder
 from pipelines.convert.data_table import (
     SAMPLE_ROWS,
     Column,
@@ -20,12 +18,8 @@ from pipelines.convert.data_table import (
 )
 from pipelines.convert.encoding import decode
 from pipelines.convert.extracted import Extracted, ExtractedBuilder
+from pipelines.convert.row_shifts import mend_shifts
 from pipelines.errors import ConversionError
-
-# A last column is a spill-over if it has no name of its own (pandas calls it "Unnamed: 16")
-# and is empty in all but a few rows.
-_NAMELESS = re.compile(r"\s*(?:Unnamed: \d+)?\s*")
-_SPILLED_SHARE = 0.01
 
 
 def convert(path: Path) -> Extracted:
@@ -73,7 +67,13 @@ class _Table:
         self._in_line: dict[int, list[str]] = {}
 
     def write(self) -> None:
-        self._find_shifts()
+        if self._dialect.delimiter:
+            self._in_line = mend_shifts(
+                self._header,
+                lambda: ((record.line, record.fields) for _, record in self._rows()),
+                width=self._width,
+                delimiter=self._dialect.delimiter,
+            )
         types, width = self._types()
         columns = columns_of(self._header, width)
         add_preamble(self._builder, self._preamble)
@@ -94,7 +94,7 @@ class _Table:
         """Keep the names of columns that have no value in any row."""
         kinds = [kind.kind for kind in types] + ["empty"] * len(columns)
         unused = [c.label for c, kind in zip(columns, kinds, strict=False) if kind == "empty"]
-        add_unused(self._builder, [label for label in unused if not _NAMELESS.fullmatch(label)])
+        add_unused(self._builder, unused)
 
     def _write_row(
         self,
@@ -111,10 +111,10 @@ class _Table:
     ) -> None:
         notice = self._builder.notice
         if stray:
-            notice(f"stray quotes were read as they stand in {in_lines(stray)}")
+            notice(f"stray quotes were read as they stand: {in_lines(stray)}")
         if self._in_line:
             notice(
-                "values that a separator had pushed into the next column were put back in "
+                "values that a separator had pushed into the next column were put back: "
                 + in_lines(sorted(self._in_line))
             )
         if long:
@@ -137,30 +137,6 @@ class _Table:
                 continue
             mended = self._in_line.get(record.line)
             yield number, replace(record, fields=mended) if mended else record
-
-    def _find_shifts(self) -> None:
-        """Find rows that slipped: one field too many, or a value where all others have none."""
-        width, total = self._width, 0
-        nameless = bool(self._header) and all(map(_NAMELESS.fullmatch, self._header[width - 1 :]))
-        spilled: list[Record] = []
-        overlong: list[Record] = []
-        for _, record in self._rows():
-            total += 1
-            if len(record.fields) == width + 1:
-                overlong.append(record)
-            elif nameless and len(record.fields) == width and record.fields[-1].strip():
-                spilled.append(record)
-        if len(spilled) > max(1, _SPILLED_SHARE * total):
-            spilled = []
-        suspects = {record.line: record for record in spilled + overlong}
-        if not suspects or len(suspects) > total / 2 or not self._dialect.delimiter:
-            return
-        ordinary = (r.fields for _, r in self._rows() if r.line not in suspects)
-        finder = ShiftFinder(ordinary, width, self._dialect.delimiter)
-        for line, record in suspects.items():
-            mended = finder.mend(record.fields)
-            if mended is not None:
-                self._in_line[line] = mended
 
     def _types(self) -> tuple[list[ColumnType], int]:
         """Infer the type of each column; returns them and how many columns there are."""

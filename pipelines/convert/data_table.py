@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.convert.column_types import Kind, TypeProbe
 from pipelines.convert.extracted import ExtractedBuilder, Scalar, clean, row_text
+from pipelines.convert.row_shifts import is_nameless
 
 # Rows at the top that are looked at to find the header.
 SAMPLE_ROWS = 100
@@ -49,6 +50,11 @@ def find_layout(rows: Sequence[Sequence[str]], *, decimal_comma: bool = False) -
     filled = [sum(not _blank(cell) for cell in row) for row in rows]
     usual = sorted(filled)[len(filled) // 2] if filled else 0
     least = max(2, usual // 2 + 1) if usual > 1 else 1
+    if usual == 2:
+        # Beside a column of numbered rows, which needs no name, stands the only name.
+        filled = [
+            n + (bool(n) and len(r) > 1 and _blank(r[0])) for n, r in zip(filled, rows, strict=True)
+        ]
     first = next((i for i, n in enumerate(filled) if n >= least), 0)
     body = rows[first + 1 : first + 1 + SAMPLE_ROWS]
     return Layout(first, _is_header(rows[first], body, decimal_comma) if rows else False)
@@ -93,6 +99,15 @@ def _kind_of(values: Iterable[str], decimal_comma: bool) -> Kind:
     for value in values:
         probe.see(value)
     return probe.column_type().kind
+
+
+def names_values(candidate: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Say whether a row of words stands over at least one column of numbers or dates."""
+    for index, name in enumerate(candidate):
+        below = [row[index] for row in body if index < len(row)]
+        if _kind_of([name], False) == "text" and _kind_of(below, False) not in ("text", "empty"):
+            return True
+    return False
 
 
 def columns_of(header: Sequence[str], width: int) -> list[Column]:
@@ -149,18 +164,46 @@ def add_preamble(
         builder.add("paragraph", " | ".join(cells), sheet=sheet)
 
 
+def add_typed_rows(
+    builder: ExtractedBuilder,
+    header: Sequence[str],
+    rows: Sequence[tuple[int, Sequence[str]]],
+    *,
+    sheet: str | None = None,
+) -> None:
+    """Append a table whose rows are at hand, the types of its columns inferred.
+
+    :param header: The columns' names; empty for a table without header.
+    :param rows: Numbers of the rows and what their cells show.
+    :param sheet: The sheet they are on.
+    """
+    width = max((len(cells) for _, cells in rows), default=0)
+    probes = [TypeProbe() for _ in range(max(width, len(header)))]
+    for _, cells in rows:
+        for probe, cell in zip(probes, cells, strict=False):
+            probe.see(cell)
+    types = [probe.column_type() for probe in probes]
+    columns = columns_of(header, width)
+    unused = [c.label for c, kind in zip(columns, types, strict=True) if kind.kind == "empty"]
+    add_unused(builder, unused, sheet=sheet)
+    for number, cells in rows:
+        values = [kind.parse(cell) for kind, cell in zip(types, cells, strict=False)]
+        add_row(builder, columns, cells, values, sheet=sheet, row=number)
+
+
 def add_unused(
     builder: ExtractedBuilder, labels: Sequence[str], *, sheet: str | None = None
 ) -> None:
     """Append the names of columns without any value, which no row shows."""
+    labels = [label for label in labels if not is_nameless(label)]
     if labels:
         builder.add("paragraph", f"Columns without values: {', '.join(labels)}", sheet=sheet)
 
 
-def in_lines(lines: Sequence[int]) -> str:
+def in_lines(lines: Sequence[int], word: str = "line") -> str:
     """Write line numbers for a notice: "line 5", "lines 5, 9 and 12 more"."""
     shown = ", ".join(map(str, lines[:_SHOWN_LINES]))
     more = len(lines) - _SHOWN_LINES
-    return f"{'line' if len(lines) == 1 else 'lines'} {shown}" + (
+    return f"{word if len(lines) == 1 else word + 's'} {shown}" + (
         f" and {more} more" if more > 0 else ""
     )

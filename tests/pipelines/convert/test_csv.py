@@ -107,7 +107,7 @@ def test_a_row_that_slipped_into_a_nameless_last_column_is_put_back(converted: C
     found = converted("No,Place,Flag,Rule,Unnamed: 4\n" + "\n".join(lines) + "\n")
     assert rows(found)[10].columns == {"No": 10, "Place": "PUMP, LEFT", "Flag": 1, "Rule": "Rule_2"}
     assert rows(found)[11].columns == {"No": 11, "Place": "PUMP, LEFT", "Flag": 1, "Rule": "Rule_2"}
-    assert "put back in line 12" in found.notices[0]
+    assert "put back: line 12" in found.notices[0]
 
 
 def test_a_last_column_with_a_name_may_be_nearly_empty(converted: Convert) -> None:
@@ -124,7 +124,7 @@ def test_a_stray_quote_is_said_and_costs_no_row(converted: Convert) -> None:
     found = converted("No,Part,State\n" + "\n".join(lines) + "\n")
     assert len(rows(found)) == 500
     assert rows(found)[100].columns == {"No": 100, "Part": '"3 in. pipe', "State": "ok"}
-    assert found.notices == ("stray quotes were read as they stand in line 102",)
+    assert found.notices == ("stray quotes were read as they stand: line 102",)
 
 
 def test_a_header_that_stands_again_is_left_out(converted: Convert) -> None:

@@ -1,4 +1,4 @@
-from pipelines.convert.csv_shifts import ShiftFinder
+from pipelines.convert.row_shifts import ShiftFinder
 
 ROWS = [
     ["1", "HOSES", "Leak", "0", "Rule_1"],

@@ -4,14 +4,63 @@ The usual cause is a separator inside a value that was not quoted: it makes two 
 one, and everything after it stands one column too far.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipelines.convert.column_types import Kind, TypeProbe
 from pipelines.convert.extracted import clean
 
+# pandas calls a column without a name "Unnamed: 16".
+_NAMELESS = re.compile(r"\s*(?:Unnamed: \d+)?\s*")
+# A last column without a name is a spill-over if all but a few rows leave it empty.
+_SPILLED_SHARE = 0.01
 # Distinct values remembered of a column: more, and they are no vocabulary.
 _VOCABULARY = 2_000
+
+
+def is_nameless(name: str) -> bool:
+    """Say whether a column's name was made up because it had none."""
+    return _NAMELESS.fullmatch(name) is not None
+
+
+def mend_shifts(
+    header: Sequence[str],
+    rows: Callable[[], Iterable[tuple[int, Sequence[str]]]],
+    *,
+    width: int,
+    delimiter: str = ",",
+) -> dict[int, list[str]]:
+    """Find the rows that slipped and put them back into line.
+
+    Suspect is a row with one field too many, and one with a value in a last column that
+    has no name and is empty elsewhere.
+
+    :param header: The columns' names; empty for a table without header.
+    :param rows: Gives the rows with their numbers; called up to two times.
+    :param width: How many fields a row should have.
+    :param delimiter: What separated the fields where they were written.
+    :returns: The rows in line again by their numbers.
+    """
+    spills = bool(header) and all(map(is_nameless, header[width - 1 :]))
+    spilled: dict[int, Sequence[str]] = {}
+    overlong: dict[int, Sequence[str]] = {}
+    total = 0
+    for number, fields in rows():
+        total += 1
+        if len(fields) == width + 1:
+            overlong[number] = fields
+        elif spills and len(fields) == width and fields[-1].strip():
+            spilled[number] = fields
+    if len(spilled) > max(1, _SPILLED_SHARE * total):
+        spilled = {}
+    suspects = spilled | overlong
+    if not suspects or len(suspects) > total / 2:
+        return {}
+    ordinary = (fields for number, fields in rows() if number not in suspects)
+    finder = ShiftFinder(ordinary, width, delimiter)
+    mended = {number: finder.mend(fields) for number, fields in suspects.items()}
+    return {number: fields for number, fields in mended.items() if fields is not None}
 
 
 @dataclass(slots=True)

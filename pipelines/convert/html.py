@@ -9,7 +9,8 @@ from lxml import html as lxml_html
 from pipelines.convert.encoding import decode
 from pipelines.convert.extracted import BlockKind, Extracted, ExtractedBuilder, clean
 from pipelines.convert.html_hidden import Visibility
-from pipelines.convert.tables import Cell, add_table
+from pipelines.convert.html_tables import HtmlTable
+from pipelines.convert.tables import add_table
 from pipelines.errors import ConversionError
 
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
@@ -25,7 +26,6 @@ _INLINE = frozenset(
     "output progress q rp rt ruby s samp small span strike strong sub sup time tt u var wbr "
     "img picture svg input button select textarea br".split()
 )
-_LAYOUT = frozenset("h1 h2 h3 h4 h5 h6 table pre hr".split())  # noqa: SIM905
 _IMAGE_FILE = re.compile(r"^[\w.~-]+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)$", re.IGNORECASE)
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 _PERMALINK = frozenset("#¶§🔗")
@@ -340,68 +340,19 @@ class _Walker:
     _on_caption = _on_figcaption
 
     def _on_table(self, element: etree._Element) -> None:
-        rows = [row for row in element.iter("tr") if _owner(row) is element]
-        cells = [cell for row in rows for cell in row if cell.tag in ("td", "th")]
-        laid_out = element.get("role") in ("presentation", "none") or any(
-            one.tag in _LAYOUT for cell in cells for one in cell.iter()
-        )
-        if self._flat or laid_out or all(len(row) < 2 for row in rows):
+        table = None if self._flat else HtmlTable.read(element, self._visibility, self._text_of)
+        if table is None:
             self._children(element)
             return
         for caption in element.findall("caption"):
             self._element(caption)
         self._flush_prefix()
-        head = [row for row in rows if _section(row) == "thead"]
-        # A footer may be written before the body that it is shown below.
-        rows.sort(key=lambda row: _section(row) == "tfoot")
-        table = [
-            [self._cell(cell) for cell in row if cell.tag in ("td", "th")]
-            for row in rows
-            if not self._visibility.hidden(row)
-        ]
-        headers = len(head) if head else None
-        if headers is None and len(table) > 1 and all(_bold(c) for c in rows[0]):
-            headers = 1
-        add_table(self._builder, table, headers=headers)
-
-    def _cell(self, cell: etree._Element) -> Cell:
-        hidden = self._visibility.hidden(cell)
-        return Cell(
-            "" if hidden else self._text_of(cell).rstrip("; "),
-            columns=_span(cell.get("colspan")),
-            rows=_span(cell.get("rowspan")),
-            heading=cell.tag == "th",
-        )
+        add_table(self._builder, table.rows, headers=table.headers)
 
 
 def all_text(element: etree._Element) -> str:
     """Return all text below an element, seen or not, as it stands."""
     return "".join(str(part) for part in element.itertext())
-
-
-def _owner(row: etree._Element) -> etree._Element | None:
-    """Return the table that a row belongs to, not one around it."""
-    return next(row.iterancestors("table"), None)
-
-
-def _section(row: etree._Element) -> str:
-    """Return thead, tbody or tfoot, or table where a row stands in none."""
-    parent = row.getparent()
-    return "" if parent is None else str(parent.tag)
-
-
-def _bold(cell: etree._Element) -> bool:
-    inside = [one for one in cell if isinstance(one.tag, str)]
-    return (
-        cell.tag in ("td", "th")
-        and bool(inside)
-        and not (cell.text or "").strip()
-        and all(one.tag in ("b", "strong") and not (one.tail or "").strip() for one in inside)
-    )
-
-
-def _span(value: str | None) -> int:
-    return min(int(value), 1000) if value and value.isdigit() and int(value) > 0 else 1
 
 
 def _numeral(number: int, style: str) -> str:

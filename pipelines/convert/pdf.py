@@ -17,9 +17,11 @@ import pypdfium2.raw as raw
 from pipelines.convert.extracted import Extracted, ExtractedBuilder, clean
 from pipelines.convert.pdf_forms import comments, fields
 from pipelines.convert.pdf_headings import Headings
-from pipelines.convert.pdf_lines import Piece, Words, is_contents_line, lay_out
+from pipelines.convert.pdf_lines import lay_out
 from pipelines.convert.pdf_page import PageReader, PageText, Segment
+from pipelines.convert.pdf_pieces import Piece
 from pipelines.convert.pdf_tags import TaggedPage
+from pipelines.convert.pdf_words import Words, is_contents_line
 from pipelines.convert.tables import Cell, add_table
 from pipelines.convert.titles import meaningful_title
 from pipelines.errors import ConversionError
@@ -95,13 +97,12 @@ class _Conversion:
         kept = _drop_margins(pages)
         for page in pages:
             self._words.learn(page.segments)
-        tables: dict[int, list[list[Cell]]] = {}
-        pieces = [self._pieces(page, tables) for page in pages]
+        pieces = [self._pieces(page) for page in pages]
         headings = Headings(self._document, pages, pieces)
         self._properties(headings)
         for page, found in zip(pages, pieces, strict=True):
             for piece in headings.joined(found):
-                self._add(piece, headings, tables)
+                self._add(piece, headings)
             for text in kept.get(page.number, ()):
                 self._builder.add("paragraph", text, page=page.number)
             self._add_annotations(page.number)
@@ -151,7 +152,7 @@ class _Conversion:
             for field in fields(self._document[index], form.raw)
         )
 
-    def _pieces(self, page: PageText, tables: dict[int, list[list[Cell]]]) -> list[Piece]:
+    def _pieces(self, page: PageText) -> list[Piece]:
         """Read a page by its tags if they hold most of it, else by its layout."""
         letters = sum(len(segment.text) for segment in page.segments)
         tagged = sum(len(segment.text) for segment in page.segments if segment.mark >= 0)
@@ -163,7 +164,6 @@ class _Conversion:
                 opened.close()
             rest = structure.rest
             if sum(len(segment.text) for segment in rest) < 0.4 * letters:
-                tables.update(structure.tables)
                 return structure.pieces + lay_out(page, rest, self._words)
         return lay_out(page, page.segments, self._words)
 
@@ -185,16 +185,12 @@ class _Conversion:
             if found := _DATE.match(facts.get(key, "")):
                 self._builder.properties[name] = "-".join(part for part in found.groups() if part)
 
-    def _add(self, piece: Piece, headings: Headings, tables: dict[int, list[list[Cell]]]) -> None:
+    def _add(self, piece: Piece, headings: Headings) -> None:
         before, self._before = self._before, piece
         if piece.kind == "table_row":
-            cells = tables.get(id(piece))
-            if cells is not None:
-                add_table(self._builder, cells, page=piece.page)
-                return
-            rows = [
-                [Cell(text, heading=number < piece.heads) for text in row]
-                for number, row in enumerate(piece.rows)
+            rows = piece.cells or [
+                [Cell(text) for text in row]
+                for row in piece.rows
                 if not is_contents_line(" ".join(row))
             ]
             add_table(self._builder, rows, headers=piece.heads, page=piece.page)

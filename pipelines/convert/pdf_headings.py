@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.convert.extracted import clean
-from pipelines.convert.pdf_lines import Piece, is_contents_line
 from pipelines.convert.pdf_page import PageText
+from pipelines.convert.pdf_pieces import Piece
+from pipelines.convert.pdf_words import is_contents_line
 
 if TYPE_CHECKING:
     import pypdfium2 as pdfium

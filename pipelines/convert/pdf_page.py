@@ -20,6 +20,10 @@ _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _TINY_POINTS = 2.0
 # Wider than this many letter heights, a gap sets cells apart rather than words.
 _CELL_GAP = 1.5
+# Points: what is thinner is a line; what is shorter is a letter's part or an ornament.
+_LINE_WIDTH = 3.0
+_LEAST_SIDE = 6.0
+_MAX_PARTS = 2000
 _HYPHENS = (0x02, 0xAD)
 
 
@@ -44,12 +48,30 @@ class Segment:
     upright: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A straight line, or one side of a filled box.
+
+    :param level: Whether it is horizontal.
+    :param at: Its height, or how far right it stands if it is upright.
+    :param start: Where along the other direction it begins.
+    :param end: Where it ends.
+    """
+
+    level: bool
+    at: float
+    start: float
+    end: float
+
+
 @dataclass(slots=True)
 class PageText:
     """One page.
 
     :param segments: Its visible text in the order written.
-    :param rules: Horizontal edges (left, right, height) of lines and filled boxes.
+    :param edges: Lines and the sides of boxes.
+    :param rules: The level ones among them: left, right, height.
+    :param fills: Boxes (left, bottom, right, top) filled with a colour other than white.
     :param letters: Visible characters, unreadable ones included.
     :param unreadable: Characters whose font does not say what they are.
     :param has_drawing: Whether it shows an image, or as many lines as drawn letters take.
@@ -59,7 +81,9 @@ class PageText:
     width: float
     height: float
     segments: list[Segment] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
     rules: list[tuple[float, float, float]] = field(default_factory=list)
+    fills: list[tuple[float, float, float, float]] = field(default_factory=list)
     letters: int = 0
     unreadable: int = 0
     has_drawing: bool = False
@@ -101,6 +125,8 @@ class PageReader:
     def read(self) -> PageText:
         """Return the page's visible text, its rules, and whether it has images."""
         self._read_objects()
+        edges = self.result.edges
+        self.result.rules = [(edge.start, edge.end, edge.at) for edge in edges if edge.level]
         textpage = self._page.get_textpage()
         try:
             self.result.segments = list(_segments(self._words(textpage.raw)))
@@ -142,15 +168,50 @@ class PageReader:
         fill = ctypes.c_int()
         stroke = ctypes.c_int()
         raw.FPDFPath_GetDrawMode(item, fill, stroke)
+        colour = _colour(item) if fill.value else None
         if fill.value:
-            self._grounds.append((left, bottom, right, top, _colour(item)))
+            self._grounds.append((left, bottom, right, top, colour))
         x0, y0 = self._place(left, bottom)
         x1, y1 = self._place(right, top)
         x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-        if x1 - x0 > 20:
-            self.result.rules.append((x0, x1, y0))
-            if y1 - y0 > 3:
-                self.result.rules.append((x0, x1, y1))
+        width, height = x1 - x0, y1 - y0
+        if not stroke.value and colour is not None and min(colour) >= 250:
+            # White boxes are grounds, not frames.
+            return
+        edges = self.result.edges
+        if width > _LINE_WIDTH and height > _LINE_WIDTH:
+            if fill.value:
+                self.result.fills.append((x0, y0, x1, y1))
+            if raw.FPDFPath_CountSegments(item) > 6:
+                self._add_lines(item)
+            elif min(width, height) > _LEAST_SIDE:
+                edges += (Edge(True, y0, x0, x1), Edge(True, y1, x0, x1))
+                edges += (Edge(False, x0, y0, y1), Edge(False, x1, y0, y1))
+        elif width > _LEAST_SIDE:
+            edges.append(Edge(True, (y0 + y1) / 2, x0, x1))
+        elif height > _LEAST_SIDE:
+            edges.append(Edge(False, (x0 + x1) / 2, y0, y1))
+
+    def _add_lines(self, item: Any) -> None:
+        """Add the straight lines of a path of many parts, such as a whole grid."""
+        matrix = raw.FS_MATRIX()
+        raw.FPDFPageObj_GetMatrix(item, matrix)
+        x, y = ctypes.c_float(), ctypes.c_float()
+        before: tuple[float, float] | None = None
+        for index in range(min(raw.FPDFPath_CountSegments(item), _MAX_PARTS)):
+            part = raw.FPDFPath_GetPathSegment(item, index)
+            raw.FPDFPathSegment_GetPoint(part, x, y)
+            point = self._place(
+                matrix.a * x.value + matrix.c * y.value + matrix.e,
+                matrix.b * x.value + matrix.d * y.value + matrix.f,
+            )
+            if before is not None and raw.FPDFPathSegment_GetType(part) == raw.FPDF_SEGMENT_LINETO:
+                (x0, y0), (x1, y1) = before, point
+                if abs(y0 - y1) < 1 and abs(x0 - x1) > _LEAST_SIDE:
+                    self.result.edges.append(Edge(True, y0, min(x0, x1), max(x0, x1)))
+                elif abs(x0 - x1) < 1 and abs(y0 - y1) > _LEAST_SIDE:
+                    self.result.edges.append(Edge(False, x0, min(y0, y1), max(y0, y1)))
+            before = point
 
     def _ink(self, text: Any, item: Any, index: int) -> _Ink:
         matrix = raw.FS_MATRIX()

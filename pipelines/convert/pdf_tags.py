@@ -13,8 +13,10 @@ from typing import Any
 import pypdfium2.raw as raw
 
 from pipelines.convert.extracted import clean
-from pipelines.convert.pdf_lines import BULLET_START, Piece, Words, is_contents_line
+from pipelines.convert.pdf_lines import BULLET_START
 from pipelines.convert.pdf_page import PageText, Segment
+from pipelines.convert.pdf_pieces import Piece
+from pipelines.convert.pdf_words import Words, is_contents_line
 from pipelines.convert.tables import Cell
 
 _HEADING = re.compile(r"^H([1-6])?$")
@@ -44,7 +46,6 @@ class TaggedPage:
                 self._by_mark.setdefault(segment.mark, []).append(segment)
         self._used: set[int] = set()
         self.pieces: list[Piece] = []
-        self.tables: dict[int, list[list[Cell]]] = {}
         tree = raw.FPDF_StructTree_GetForPage(page.raw) if self._by_mark else None
         if not tree:
             return
@@ -165,8 +166,11 @@ class TaggedPage:
                     Piece("paragraph", " ".join(cell.text for cell in row), self._text.number)
                 )
         elif rows:
-            piece = Piece("table_row", "", self._text.number)
-            self.tables[id(piece)] = rows
+            piece = Piece("table_row", "", self._text.number, cells=rows)
+            piece.heads = next(
+                (n for n, row in enumerate(rows) if not all(c.heading or not c.text for c in row)),
+                len(rows),
+            )
             self.pieces.append(piece)
 
     def _cell(self, element: Any) -> Cell:

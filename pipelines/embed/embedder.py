@@ -15,13 +15,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TokenStates:
-    """One text as the encoder's last layer sees it.
+    """One text as the encoder sees it after two thirds of its layers.
 
     :param index: Position of the text in the sequence that was given.
     :param token_ids: int32 [t]; special tokens included, those of a prompt left out.
     :param offsets: int32 [t, 2]: characters ``start, end`` in the text of each token; the
         two are equal for special tokens.
-    :param states: float32 [t, width]: last hidden states, neither projected nor normalised.
+    :param states: float32 [t, width]: hidden states, neither projected nor normalised.
     :param vector: float32 [dimensions]: the text's pooled and normalised vector.
     :param truncated: The text was longer than the model reads; its end is not in here.
     """

@@ -38,7 +38,7 @@ def test_a_list_of_objects_is_a_table_with_the_types_it_has(converted: Convert) 
                 "cost": 5,
                 "spare": True,
                 "code": "007",
-                "at": {"site": "A", "bay.no": 1},
+                "at": {"site": "A", "b.no": 1},
             },
             {"part": "Hose", "cost": 6.5, "tags": ["new", "blue"], "code": "12", "left": None},
         ]

@@ -63,6 +63,7 @@ class _Document:
         self._relations = package.related(main)
         self._styles = Styles(self._related_part("styles"))
         self._numbering = Numbering(self._related_part("numbering"))
+        self._marks = _note_marks(package.part(main))
         self._notes: dict[tuple[str, str], etree._Element] = {}
         for kind in ("footnote", "endnote", "comment"):
             for note in children(self._related_part(f"{kind}s"), kind):
@@ -103,7 +104,8 @@ class _Document:
 
     def _read(self, element: etree._Element, shaded: bool = False) -> Paragraph:
         style = self._styles.get(attribute(child(element, "pPr", "pStyle"), "val"))
-        return read_paragraph(element, shaded=shaded or self._shaded or style.shaded)
+        shaded = shaded or self._shaded or style.shaded
+        return read_paragraph(element, shaded=shaded, marks=self._marks)
 
     def _blocks(self, parent: etree._Element, shaded: bool = False) -> None:
         for element in parent:
@@ -161,7 +163,8 @@ class _Document:
                 author = attribute(note, "author")
                 self.builder.add("footnote", f"Comment{f' by {author}' if author else ''}: {text}")
             elif clean(text):
-                self.builder.add("footnote", f"[{identity}] {text}")
+                mark = self._marks.get((kind, identity), identity)
+                self.builder.add("footnote", f"[{mark}] {text}")
 
     def _place(
         self, element: etree._Element, paragraph: Paragraph, style: Style, text: str
@@ -179,6 +182,9 @@ class _Document:
         marker = None
         if identity and identity != "0":
             marker = self._numbering.marker(identity, index)
+        if named := re.match(r"list .*(\d)$", style.name):
+            # "List Bullet 2" is a list of its own for Word, the second level for a reader.
+            index = max(index, int(named[1]) - 1)
         if outline is not None:
             self._styled = outline + 1
             return "heading", outline + 1, marker or ""
@@ -189,7 +195,7 @@ class _Document:
         if _CODE_STYLES.match(style.name):
             return "code", 0, ""
         if style.name.startswith("list"):
-            return "list_item", int(style.name[-1]) - 1 if style.name[-1:].isdigit() else 0, ""
+            return "list_item", index, ""
         bold = paragraph.bold if paragraph.bold is not None else bool(style.bold)
         if bold and len(text) <= _PSEUDO_HEADING_CHARACTERS and re.search(r"[\w)?\]]$", text):
             # Written as a title, though not styled as one; below the last real heading.
@@ -244,6 +250,17 @@ class _Document:
                 parts.append(f"{text};" if listed else text)
         text = " ".join(parts).rstrip(";")
         return Cell(text, columns=int(span) if span and span.isdigit() else 1)
+
+
+def _note_marks(root: etree._Element | None) -> dict[tuple[str, str], str]:
+    """Return the numbers that notes are shown by: in the order that the text refers to them."""
+    marks: dict[tuple[str, str], str] = {}
+    if root is not None:
+        for kind in ("footnote", "endnote"):
+            found = dict.fromkeys(attribute(e, "id") for e in root.iter(f"{{*}}{kind}Reference"))
+            for number, identity in enumerate(found, start=1):
+                marks[kind, identity or ""] = str(number) if kind == "footnote" else f"e{number}"
+    return marks
 
 
 def _paragraphs(parent: etree._Element) -> Iterator[etree._Element]:

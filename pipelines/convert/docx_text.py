@@ -1,6 +1,8 @@
 """The text of one Word paragraph, run by run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from lxml import etree
 
@@ -26,6 +28,7 @@ class Paragraph:
     :param bold: Whether all its text is bold; None where the runs do not say.
     :param boxes: Contents of the text boxes anchored in it.
     :param notes: (kind, id) of the notes and comments it refers to.
+    :param marks: What stands in the text for a note.
     """
 
     text: str = ""
@@ -33,17 +36,24 @@ class Paragraph:
     bold: bool | None = None
     boxes: list[etree._Element] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    marks: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
-def read_paragraph(element: etree._Element, *, shaded: bool = False) -> Paragraph:
+def read_paragraph(
+    element: etree._Element,
+    *,
+    shaded: bool = False,
+    marks: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Paragraph:
     """Collect what a reader sees of a paragraph.
 
     White text on no ground of its own and text below 2 points are taken for hidden.
 
     :param element: A ``w:p``.
     :param shaded: Whether it stands on a ground of its own, where white text is seen.
+    :param marks: Numbers of the notes by their kind and id.
     """
-    paragraph = Paragraph(style=attribute(child(element, "pPr", "pStyle"), "val"))
+    paragraph = Paragraph(style=attribute(child(element, "pPr", "pStyle"), "val"), marks=marks)
     parts: list[str] = []
     weights: list[bool | None] = []
     shaded = shaded or child(element, "pPr", "shd") is not None
@@ -74,8 +84,9 @@ def _read(
         parts.append(node.text or "")
     elif name in ("footnoteReference", "endnoteReference"):
         identity = attribute(node, "id") or ""
-        paragraph.notes.append((name.removesuffix("Reference"), identity))
-        parts.append(f"[{identity}]")
+        note = (name.removesuffix("Reference"), identity)
+        paragraph.notes.append(note)
+        parts.append(f"[{paragraph.marks.get(note, identity)}]")
     elif name == "commentReference":
         paragraph.notes.append(("comment", attribute(node, "id") or ""))
     elif name in ("tab", "br", "cr", "ptab"):

@@ -37,6 +37,8 @@ _PAGE_NUMBER = re.compile(
     r"^(?:page|p\.)?\s*[-–|]?\s*(?:\d{1,4}|[ivxlc]{1,7})\s*(?:(?:of|/)\s*\d{1,4})?\s*[-–|]?$",
     re.IGNORECASE,
 )
+# What a program writes where its user wrote nothing.
+_NOBODY = frozenset(["anonymous", "unspecified", "unknown", "untitled", "none"])
 _DATE = re.compile(r"^D?:?(\d{4})(\d\d)?(\d\d)?")
 # Running heads and feet stand in these parts of a page's height.
 _MARGIN = 0.1
@@ -169,6 +171,9 @@ class _Conversion:
 
     def _properties(self, headings: Headings) -> None:
         facts = {key: clean(value) for key, value in self._document.get_metadata_dict().items()}
+        facts = {
+            key: value for key, value in facts.items() if value.lower().strip("()") not in _NOBODY
+        }
         title = meaningful_title(facts.get("Title"))
         if title and title.lower() == self._path.stem.lower():
             title = None

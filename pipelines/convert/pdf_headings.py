@@ -111,7 +111,7 @@ class Headings:
         heading = above.kind == "heading" or (self._is_large(above) and self._is_large(below))
         return (
             heading
-            and 0 < above.base - below.base < 1.6 * above.size
+            and 0 < above.base - below.base < 1.45 * above.size
             and len(above.text) + len(below.text) < _HEADING_CHARACTERS
             and above.lines + below.lines <= 6
             and not self._bookmark(above)
@@ -156,14 +156,11 @@ class Headings:
         if not large:
             return None
         size = max(piece.size for piece in large)
-        parts: list[str] = []
-        for piece in first:
-            if piece in large and piece.size > size - 0.6:
-                parts.append(piece.text)
-            elif parts:
-                break
-        title = clean(" ".join(parts))
-        return title if len(title) <= _HEADING_CHARACTERS else None
+        for piece in self.joined(first):
+            heading = self._is_large(piece) or piece.kind == "heading"
+            if heading and piece.size > size - 0.6:
+                return clean(piece.text)
+        return None
 
 
 def _rounded(size: float) -> float:

@@ -5,6 +5,7 @@ after column; rows are told from columns by it.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -119,13 +120,10 @@ def _paragraphs(lines: Sequence[Line], page: PageText, words: Words) -> list[Pie
     pieces: list[Piece] = []
     group: list[Line] = []
     indents: list[float] = []
-    gaps = sorted(
-        above.base - line.base
-        for above, line in pairwise(lines)
-        if 0 < above.base - line.base < 2 * line.size and abs(above.size - line.size) < 0.6
-    )
-    # The closer third of gaps are those inside paragraphs.
-    usual = gaps[len(gaps) // 3] if gaps else 0.0
+    gaps: dict[int, list[float]] = defaultdict(list)
+    for above, line in pairwise(lines):
+        if 0 < above.base - line.base < 2.5 * line.size and abs(above.size - line.size) < 0.6:
+            gaps[round(line.size)].append(above.base - line.base)
     for line in lines:
         if len(line.segments) > 1:
             # Cells of no table: a signature's name and date, two addresses.
@@ -134,7 +132,7 @@ def _paragraphs(lines: Sequence[Line], page: PageText, words: Words) -> list[Pie
                 group = []
             pieces.append(table_piece([[[segment] for segment in line.segments]], page, words))
             continue
-        if group and not _same_paragraph(group, line, usual, _edge(lines, line)):
+        if group and not _same_paragraph(group, line, gaps[round(line.size)], _edge(lines, line)):
             pieces.append(_piece(group, page, words, indents))
             group = []
         group.append(line)
@@ -148,7 +146,7 @@ def _edge(lines: Sequence[Line], line: Line) -> float:
     return max(one.right for one in lines if abs(one.left - line.left) < 3 * line.size)
 
 
-def _same_paragraph(group: list[Line], line: Line, usual: float, edge: float) -> bool:
+def _same_paragraph(group: list[Line], line: Line, gaps: list[float], edge: float) -> bool:
     last = group[-1]
     text = line.segments[0].text
     ended = bool(_SENTENCE_END.search(last.segments[-1].text))
@@ -168,6 +166,8 @@ def _same_paragraph(group: list[Line], line: Line, usual: float, edge: float) ->
     if gap < -0.3 * line.size:
         # The next column, or a box: the sentence may go on there.
         return not ended and (text[:1].islower() or last.hyphen) and not last.bold
+    # The closer third of a letter size's gaps are those inside paragraphs.
+    usual = sorted(gaps)[len(gaps) // 3] if len(gaps) > 2 else 0.0
     if gap > max(1.2 * usual if usual > line.size else 0.0, 1.35 * line.size):
         return False
     if gap < 0.3 * line.size and line.left > last.right:

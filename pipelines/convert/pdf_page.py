@@ -126,10 +126,11 @@ class PageReader:
         """Return the page's visible text, its rules, and whether it has images."""
         self._read_objects()
         edges = self.result.edges
+        upright = [edge for edge in edges if not edge.level][:_MAX_PARTS]
         self.result.rules = [(edge.start, edge.end, edge.at) for edge in edges if edge.level]
         textpage = self._page.get_textpage()
         try:
-            self.result.segments = list(_segments(self._words(textpage.raw)))
+            self.result.segments = list(_segments(self._words(textpage.raw), upright))
         finally:
             textpage.close()
         return self.result
@@ -344,8 +345,16 @@ class PageReader:
             yield word
 
 
-def _segments(words: Iterator[Segment]) -> Iterator[Segment]:
-    """Join words that follow each other on a line."""
+def _segments(words: Iterator[Segment], upright: list[Edge]) -> Iterator[Segment]:
+    """Join words that follow each other on a line, with no upright edge between them."""
+
+    def parted(before: Segment, after: Segment) -> bool:
+        return any(
+            before.right - 1 <= edge.at <= after.left + 1
+            and edge.start <= after.base + 0.3 * after.size <= edge.end
+            for edge in upright
+        )
+
     current: Segment | None = None
     for word in words:
         if current is None:
@@ -358,6 +367,7 @@ def _segments(words: Iterator[Segment]) -> Iterator[Segment]:
             and current.mark == word.mark
             and abs(word.base - current.base) < 0.4 * size
             and -0.5 * size < gap < _CELL_GAP * size
+            and not (upright and gap > 0.3 * size and parted(current, word))
         )
         if not current.upright and not word.upright:
             joined = current.mark == word.mark and not current.broken

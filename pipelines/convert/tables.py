@@ -7,6 +7,8 @@ from pipelines.convert.extracted import ExtractedBuilder, clean, row_text
 
 # A value that spans rows is repeated in each of them, unless it is whole prose.
 _REPEATED_CHARACTERS = 200
+# Spans come from outside: a cell across a billion columns is not laid out as such.
+_MAX_SPAN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def add_table(
     :param page: Page or slide of the table.
     """
     grid = _grid(rows)
-    width = max((len(row) for row in grid), default=0)
+    width = max((max(row, default=-1) + 1 for row in grid), default=0)
     if headers is None:
         headers = 0
         for row in rows:
@@ -127,11 +129,11 @@ def _grid(rows: Sequence[Sequence[Cell]]) -> list[dict[int, tuple[Cell, bool, bo
         for cell in cells:
             while column in row:
                 column += 1
-            # Spans come from outside: a table of a million columns is refused its width.
-            for offset in range(min(max(cell.columns, 1), 1000)):
+            span = min(max(cell.columns, 1), _MAX_SPAN)
+            for offset in range(span):
                 row.setdefault(column + offset, (cell, True, offset == 0))
                 if cell.rows > 1:
                     spanning[column + offset] = (cell, cell.rows - 1, offset == 0)
-            column += max(cell.columns, 1)
+            column += span
         grid.append(dict(sorted(row.items())))
     return grid

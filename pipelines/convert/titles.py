@@ -12,7 +12,7 @@ _FILE = re.compile(
 )
 _EMPTY = frozenset(
     "document documents untitled title presentation template slide page word none no "  # noqa: SIM905
-    "unknown blank draft form new".split()
+    "unknown anonymous unspecified blank draft form new".split()
 )
 
 

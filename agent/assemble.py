@@ -1,12 +1,18 @@
 """Put the pipelines' parts together as the workspace's settings say."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
+    from haystack import Pipeline
+    from haystack.utils import Secret
+
     from pipelines.embed import Embedder
     from pipelines.index import Indexer, Progress
     from pipelines.stores import PassageStore
@@ -17,18 +23,25 @@ def open_embedder(workspace: Workspace) -> "Embedder":
 
     :raises EmbedderError: When it cannot be loaded or reached.
     """
-    from haystack.utils import Secret
-
     from pipelines.embed import open_embedder as open_
 
     settings = workspace.settings.embedder
-    key = settings.api_key.get_secret_value() if settings.api_key else None
     return open_(
         settings.model,
-        api_key=Secret.from_token(key) if key else None,
+        api_key=_secret("EXPERT_EMBEDDER__API_KEY", settings.api_key),
         api_base_url=settings.base_url,
         dimensions=settings.dimensions,
     )
+
+
+def _secret(variable: str, value: SecretStr | None) -> "Secret | None":
+    """Return a secret that a pipeline's YAML names by its variable and never spells out."""
+    from haystack.utils import Secret
+
+    if value is None:
+        return None
+    os.environ[variable] = value.get_secret_value()
+    return Secret.from_env_var(variable)
 
 
 def open_store(workspace: Workspace, *, read_only: bool = False) -> "PassageStore":
@@ -39,16 +52,13 @@ def open_store(workspace: Workspace, *, read_only: bool = False) -> "PassageStor
     """
     settings = workspace.settings
     if settings.store == "weaviate":
-        from haystack.utils import Secret
-
         from pipelines.stores.weaviate import WeaviateStore
 
-        key = settings.weaviate.api_key
         return WeaviateStore(
             url=settings.weaviate.url,
-            grpc_port=settings.weaviate.grpc_port,
-            api_key=Secret.from_token(key.get_secret_value()) if key else None,
             collection=settings.weaviate.collection,
+            grpc_port=settings.weaviate.grpc_port,
+            api_key=_secret("EXPERT_WEAVIATE__API_KEY", settings.weaviate.api_key),
         )
     from pipelines.stores.sqlite import SqliteDocumentStore
 
@@ -96,5 +106,47 @@ def _empty(workspace: Workspace) -> None:
     store = open_store(workspace)
     try:
         store.delete_all_documents()
+    finally:
+        store.close()
+
+
+@contextmanager
+def open_pipeline(workspace: Workspace) -> Iterator["Pipeline"]:
+    """Give the retrieval pipeline that the settings describe, over the workspace's index.
+
+    :raises WorkspaceError: When nothing is indexed.
+    :raises EmbedderMismatchError: When the index was made with another embedder.
+    :raises PipelineDefinitionError: When the user's own pipeline is not valid.
+    """
+    from pipelines.embed.question import QuestionEmbedder
+    from pipelines.index import check_embedder
+    from pipelines.rerank import open_reranker
+    from pipelines.retrieval_pipeline import build, load
+
+    settings = workspace.settings
+    if settings.retrieval.pipeline is not None:
+        yield load(settings.retrieval.pipeline)
+        return
+    workspace.require_index()
+    store = open_store(workspace, read_only=True)
+    try:
+        question = QuestionEmbedder(
+            settings.embedder.model,
+            api_key=_secret("EXPERT_EMBEDDER__API_KEY", settings.embedder.api_key),
+            api_base_url=settings.embedder.base_url,
+            dimensions=settings.embedder.dimensions,
+        )
+        fingerprint = question.embedder.fingerprint
+        check_embedder(store, fingerprint)
+        top_k = settings.retrieval.top_k
+        reranker = open_reranker(settings.retrieval.reranker, fingerprint=fingerprint, top_k=top_k)
+        yield build(
+            store,
+            question,
+            top_k=top_k,
+            candidates=settings.retrieval.candidates,
+            alpha=settings.retrieval.alpha,
+            reranker=reranker,
+        )
     finally:
         store.close()

@@ -63,7 +63,7 @@ class WeaviateSettings(_Section):
     api_key: SecretStr | None = None
     """API key; better set as EXPERT_WEAVIATE__API_KEY than in the file."""
     collection: str = "Expert"
-    """Name of the collection that holds this workspace's passages."""
+    """Name of the collection; workspaces that share a server need different ones."""
 
 
 class RetrievalSettings(_Section):

@@ -40,8 +40,7 @@ class TimedEmbedder:
 
 
 def unpack(source: Path, folder: Path, limit: int) -> None:
-    opened = gzip.open(source, "rt") if source.suffix == ".gz" else source.open()
-    with opened as lines:
+    with gzip.open(source, "rt") if source.suffix == ".gz" else source.open() as lines:
         for number, line in zip(range(limit), lines, strict=False):
             row = json.loads(line)
             path = folder / f"{number // 1000:03d}" / f"{number:06d}.md"

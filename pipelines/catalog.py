@@ -201,5 +201,4 @@ class Catalog:
 def _entry(
     row: tuple[str, str, Status, int, int, str, str, str | None, str | None, str, str],
 ) -> CatalogEntry:
-    *plain, notices, passages = row
-    return CatalogEntry(*plain, tuple(json.loads(notices)), tuple(json.loads(passages)))  # type: ignore[arg-type]
+    return CatalogEntry(*row[:9], tuple(json.loads(row[9])), tuple(json.loads(row[10])))

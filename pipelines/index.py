@@ -125,6 +125,7 @@ class Indexer:
         progress: Progress | None = None,
     ) -> None:
         check_embedder(store, embedder.fingerprint)
+        store.set_metadata({"embedder": embedder.fingerprint})
         self._catalog = catalog
         self._store = store
         self._embedder = embedder
@@ -322,10 +323,8 @@ class Indexer:
         # A document of many passages is written in parts, so that memory stays flat.
         for start in range(0, len(passages), 4 * _BATCH):
             part = passages[start : start + 4 * _BATCH]
-            embed_passages(self._embedder, part)
-            self._store.replace_documents(stale if start == 0 else (), part)
-            for passage in part:
-                passage.embedding = passage.blob = None
+            embedded = embed_passages(self._embedder, part)
+            self._store.replace_documents(stale if start == 0 else (), embedded)
         self._catalog.put(
             [
                 (
@@ -364,14 +363,12 @@ class Indexer:
 
 
 def check_embedder(store: "PassageStore", fingerprint: str) -> None:
-    """Record the embedder in an empty store; compare it in any other.
+    """Compare an embedder with the one that made a store's vectors.
 
-    :raises EmbedderMismatchError: When the store's vectors come from another embedder.
+    :raises EmbedderMismatchError: When they differ and the store is not empty.
     """
-    recorded = store.get_metadata().get("embedder")
-    if recorded is None or (recorded != fingerprint and store.count_documents() == 0):
-        store.set_metadata({"embedder": fingerprint})
-    elif recorded != fingerprint:
+    recorded = store.get_metadata().get("embedder", fingerprint)
+    if recorded != fingerprint and store.count_documents():
         raise EmbedderMismatchError(
             f"the index was made with embedder {recorded}, not {fingerprint}: "
             "set that one again, or re-index with `expert index --rebuild PATH…`"

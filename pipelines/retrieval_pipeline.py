@@ -40,7 +40,7 @@ ALLOWED_MODULES = (
 
 def build(
     store: "PassageStore",
-    embedder: Any,
+    question: Any,
     *,
     top_k: int = 10,
     candidates: int = 50,
@@ -50,7 +50,7 @@ def build(
     """Return the built-in pipeline.
 
     :param store: Where the passages are.
-    :param embedder: Component that embeds the question.
+    :param question: Component that embeds the question.
     :param top_k: Passages returned.
     :param candidates: Passages taken from each of keyword and vector search.
     :param alpha: Weight of vector search in the fusion, from 0 to 1.
@@ -60,7 +60,7 @@ def build(
     from pipelines.retrieve import HybridRetriever
 
     pipeline = Pipeline()
-    pipeline.add_component("question", embedder)
+    pipeline.add_component("question", question)
     # Without a reranker the retriever makes the final cut; with one it hands on all.
     cut = candidates * 2 if reranker is not None else top_k
     pipeline.add_component(
@@ -72,8 +72,11 @@ def build(
         pipeline.add_component("reranker", reranker)
         pipeline.connect("retriever.documents", "reranker.documents")
         last = "reranker"
+        if "query_tokens" in pipeline.inputs().get("reranker", {}):
+            pipeline.connect("question.tokens", "reranker.query_tokens")
     pipeline.add_component("evidence", EvidenceSelector())
     pipeline.connect(f"{last}.documents", "evidence.documents")
+    pipeline.connect("question.tokens", "evidence.query_tokens")
     return pipeline
 
 
@@ -84,8 +87,6 @@ def load(path: Path) -> Pipeline:
     :raises PipelineDefinitionError: When it is not valid or names a module that is not
         allowed; says which.
     """
-    from haystack.core.serialization import allow_deserialization_module
-
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -97,9 +98,8 @@ def load(path: Path) -> Pipeline:
     for place, name in _types(content):
         if not name.startswith(ALLOWED_MODULES):
             raise PipelineDefinitionError(f"{path}: {place}: {name} is not allowed in a pipeline")
-    allow_deserialization_module("pipelines")
     try:
-        pipeline = Pipeline.from_dict(content)
+        pipeline = Pipeline.from_dict(content, allowed_modules=["pipelines.*"])
     except (
         HaystackPipelineError,
         SerializationError,

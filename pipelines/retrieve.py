@@ -55,9 +55,8 @@ class HybridRetriever:
     def from_dict(cls, data: dict[str, Any]) -> "HybridRetriever":
         """Make a component of what :meth:`to_dict` returned."""
         store = data["init_parameters"]["document_store"]
-        data["init_parameters"]["document_store"] = import_class_by_name(store["type"]).from_dict(
-            store
-        )
+        store_class: Any = import_class_by_name(store["type"])
+        data["init_parameters"]["document_store"] = store_class.from_dict(store)
         retriever: HybridRetriever = default_from_dict(cls, data)
         return retriever
 
@@ -81,7 +80,7 @@ class HybridRetriever:
         """
         limit = top_k or self.top_k
         candidates = max(self.candidates, limit)
-        search = {"filters": filters, "top_k": candidates}
+        search: dict[str, Any] = {"filters": filters, "top_k": candidates}
         by_vector = self.document_store.embedding_retrieval(query_embedding, **search)
         by_words = self.document_store.bm25_retrieval(query, **search)
         return {"documents": fuse(by_words, by_vector, self.alpha)[:limit]}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 from haystack import Document, Pipeline
@@ -80,16 +81,17 @@ def search(
 
 def _last_stage(pipeline: Pipeline) -> str:
     """Return the component whose documents are the result: the one furthest down."""
-    import networkx
-
+    feeding: dict[str, set[str]] = {name: set() for name in pipeline.graph.nodes}
+    for sender, receiver in pipeline.graph.edges():
+        feeding[receiver].add(sender)
     stages = [
         name
-        for name in networkx.topological_sort(pipeline.graph)
+        for name in TopologicalSorter(feeding).static_order()
         if "documents" in pipeline.graph.nodes[name]["output_sockets"]
     ]
     if not stages:
         raise PipelineDefinitionError("no component of the pipeline gives documents")
-    return str(stages[-1])
+    return stages[-1]
 
 
 def _hit(document: Document, evidence: Any) -> Hit:

@@ -48,7 +48,8 @@ class _LazyGroup(click.Group):
 
             near = difflib.get_close_matches(args[0], _COMMANDS, 1)
             if near:
-                error.message += f" Did you mean {near[0]!r}?"
+                hint = f"{error.message} Did you mean {near[0]!r}?"
+                raise click.UsageError(hint, context) from None
             raise
 
 

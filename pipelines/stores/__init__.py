@@ -1,6 +1,6 @@
 """Document stores: SQLite for one machine, Weaviate past that, behind one interface."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from haystack import Document
@@ -33,10 +33,13 @@ class PassageStore(DocumentStore, Protocol):
     def delete_all_documents(self) -> None:
         """Remove all passages, and what was recorded of the index."""
 
+    def count_documents(self) -> int:
+        """Return how many passages there are."""
+
     def get_metadata(self) -> dict[str, str]:
         """Return the facts recorded of the whole index."""
 
-    def set_metadata(self, values: Mapping[str, str]) -> None:
+    def set_metadata(self, metadata: dict[str, str]) -> None:
         """Record facts of the whole index."""
 
     def close(self) -> None:

@@ -88,7 +88,7 @@ def split(
         raise ValueError("a passage needs room for at least 16 tokens")
     sections = list(_sections(extracted))
     contexts = [
-        _join_context(_context_pieces(extracted.title, document, section.sheet, section.path))
+        _SEPARATOR.join(_context(extracted.title, document, section.sheet, section.path))
         for section in sections
     ]
     distinct = list(dict.fromkeys(contexts))
@@ -101,13 +101,27 @@ def split(
         limits,
         count_tokens,
     )
+    _open_with_properties(sections, measured, limits)
     passages = []
     for section, pieces, limit in zip(sections, measured, limits, strict=True):
+        if not pieces:
+            continue
         packed = pack(pieces, limit)
         small = section.kind == "text" and len(packed) == 1 and size_of(pieces) < tiny(limit)
         passages += [_Passage(section, section.path, tuple(p), limit, small) for p in packed]
     place: dict[str, Any] = {"root": root, "document": document, "format": format}
     return [_document(extracted, p, place, max_tokens) for p in _merge_tiny(passages)]
+
+
+def _open_with_properties(
+    sections: Sequence[_Section], measured: list[list[Piece]], limits: Sequence[int]
+) -> None:
+    """Let a property or two open the text after them: alone they would outrank it in a search."""
+    for number in range(len(sections) - 1):
+        kinds = (sections[number].kind, sections[number + 1].kind)
+        if kinds == ("property", "text") and size_of(measured[number]) < tiny(limits[number]):
+            measured[number + 1] = measured[number] + measured[number + 1]
+            measured[number] = []
 
 
 def passage_context(document: Document) -> str:
@@ -121,7 +135,7 @@ def passage_context(document: Document) -> str:
     """
     meta = document.meta
     headings = str(meta.get("headings") or "")
-    pieces = _context_pieces(
+    pieces = _context(
         meta.get("title"),
         str(meta.get("document") or ""),
         meta.get("sheet"),
@@ -129,10 +143,10 @@ def passage_context(document: Document) -> str:
     )
     opening = (document.content or "")[:512].split("\n")[:8]
     shown = {line.strip().casefold() for line in opening}
-    return _join_context([piece for piece in pieces if piece.casefold() not in shown])
+    return _SEPARATOR.join(piece for piece in pieces if piece.casefold() not in shown)
 
 
-def _context_pieces(
+def _context(
     title: str | None, document: str, sheet: str | None, headings: Iterable[str]
 ) -> list[str]:
     if not title:
@@ -140,17 +154,15 @@ def _context_pieces(
         title = "" if title.casefold() in _UNTELLING_NAMES else title
     if not sheet or _UNTELLING_SHEET.fullmatch(sheet):
         sheet = ""
-    pieces: dict[str, str] = {}
+    distinct: dict[str, str] = {}
     for piece in (title, sheet, *headings):
         if piece:
-            pieces.setdefault(piece.casefold(), piece)
-    return list(pieces.values())
-
-
-def _join_context(pieces: list[str]) -> str:
-    while len(pieces) > 2 and len(_SEPARATOR.join(pieces)) > _CONTEXT_CHARACTERS:
-        del pieces[1]
-    return _SEPARATOR.join(pieces)[:_CONTEXT_CHARACTERS].strip()
+            distinct.setdefault(piece.casefold(), piece[:_CONTEXT_CHARACTERS].strip())
+    pieces = list(distinct.values())
+    while len(pieces) > 1 and len(_SEPARATOR.join(pieces)) > _CONTEXT_CHARACTERS:
+        # The title stays as long as there is anything between it and the nearest heading.
+        del pieces[1 if len(pieces) > 2 else 0]
+    return pieces
 
 
 def _sections(extracted: Extracted) -> Iterator[_Section]:

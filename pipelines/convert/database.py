@@ -184,8 +184,11 @@ def _resolve_one(inspector: "Inspector", wanted: str) -> tuple[str | None, str]:
     if wanted in known:
         return None, wanted
     schema, _, name = wanted.rpartition(".")
-    if schema and schema in inspector.get_schema_names() and name in _names(inspector, schema):
-        return schema, name
+    if schema and schema in inspector.get_schema_names():
+        in_schema = _names(inspector, schema)
+        if name in in_schema:
+            return schema, name
+        known = [f"{schema}.{one}" for one in in_schema]
     alike = [one for one in known if one.casefold() == wanted.casefold()]
     if len(alike) == 1:
         return None, alike[0]

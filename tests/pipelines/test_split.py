@@ -163,11 +163,14 @@ def test_a_row_that_is_too_long_keeps_its_columns_in_every_part() -> None:
     assert all(d.meta["columns"] == columns and d.meta["row"] == 2 for d in found)
 
 
-def test_properties_stand_apart_from_the_text() -> None:
-    found = passages(
-        build(("property", "author: A"), ("property", "date: 2020"), ("paragraph", "Short."))
-    )
-    assert [d.content for d in found] == ["author: A\ndate: 2020", "Short."]
+def test_properties_stand_apart_from_the_text_unless_they_are_few() -> None:
+    many = [("property", f"name{i}: {words(3)}") for i in range(4)]
+    found = passages(build(*many, ("heading", "H", 1), ("paragraph", words(20))))
+    assert [d.content.split()[0] for d in found] == ["name0:", "H"]
+    assert "headings" not in found[0].meta
+    few = passages(build(("property", "title: Pumps"), ("heading", "H", 1), ("paragraph", "So.")))
+    assert [d.content for d in few] == ["title: Pumps\n\nH\n\nSo."]
+    assert few[0].meta["headings"] == "H"
 
 
 def test_meta_says_where_a_passage_stands_and_leaves_out_what_is_unknown() -> None:

@@ -132,6 +132,9 @@ def test_nothing_is_written_even_by_what_looks_like_reading(url: str) -> None:
 def test_an_unknown_table_names_the_nearest(url: str) -> None:
     with pytest.raises(ConversionError, match='no table "work_order"; did you mean "work_orders"'):
         read(url, tables=["work_order"])
+    with pytest.raises(ConversionError, match=r'did you mean "main\.work_orders"'):
+        read(url, tables=["main.work_order"])
+    assert list(read(url, tables=["main.work_orders"])) == ["main.work_orders"]
     with pytest.raises(ConversionError, match="there are: empty, select, urgent, work_orders"):
         read(url, tables=["zzz"])
 

@@ -65,10 +65,9 @@ def _refuse_entities(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
     try:
         with archive.open(entry) as part:
             start = part.read(1024)
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise ConversionError(f"damaged: {entry.filename} cannot be unpacked") from error
-    except Exception as error:  # zlib.error and lzma.LZMAError share no base of their own
-        raise ConversionError(f"damaged: {entry.filename} cannot be unpacked") from error
+    except Exception:  # zipfile lets zlib's and lzma's own errors through
+        # Damaged; whoever needs this part will say so.
+        return
     # UTF-16 parts carry a zero byte between letters.
     if b"<!DOCTYPE" in start.replace(b"\0", b"") or b"<!ENTITY" in start.replace(b"\0", b""):
         raise ConversionError("declares XML entities, which Office files must not: refused")

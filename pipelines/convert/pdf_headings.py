@@ -108,7 +108,8 @@ class Headings:
         alike = above.kind == below.kind and above.level == below.level
         if not alike or abs(above.size - below.size) > 0.6 or above.bold != below.bold:
             return False
-        heading = above.kind == "heading" or (self._is_large(above) and self._is_large(below))
+        large = above.size > _LARGER * self._body
+        heading = large and (above.kind == "heading" or self._is_large(above))
         return (
             heading
             and 0 < above.base - below.base < 1.45 * above.size

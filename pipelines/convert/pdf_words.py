@@ -12,6 +12,8 @@ _FIRST_WORDS = frozenset(
     "non off on one open part post real self short single six small so state ten third three "
     "time top two user well whole wide work world year".split()
 )
+# Kerning that PDFium takes for a blank: "4 .3".
+_SPLIT_NUMBER = re.compile(r"(?<=\d) (?=\.\d)")
 _SUFFIX = re.compile(r"^(?:ness|ment|less|able|ship|ings|ized|ities|ation|tion|sion|ally)")
 
 
@@ -40,7 +42,7 @@ class Words:
         for segment in segments:
             text = self.connect(text, segment.text, halved) if text else segment.text
             halved = segment.hyphen
-        return text
+        return _SPLIT_NUMBER.sub("", text)
 
     def connect(self, before: str, after: str, halved: bool) -> str:
         """Join two stretches of text, the first of which may end in half a word."""

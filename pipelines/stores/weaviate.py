@@ -274,7 +274,8 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
         :param query: The question; Porter-stemmed, as the documents are.
         :param filters: Restricts the search.
         :param top_k: How many at most.
-        :returns: Documents scored by BM25 (k1 1.2, b 0.75) over title, headings and text.
+        :returns: Documents scored by BM25 over title, headings and text; see
+            :mod:`pipelines.stores.bm25`.
         """
         return self._clients.do(self._operations.bm25, query, filters, top_k)
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,16 +32,13 @@ from pipelines.stores.weaviate_schema import (
     is_range_property,
     object_uuid,
 )
-from pipelines.stores.weaviate_weights import WordWeights
+from pipelines.stores.weaviate_terms import TermFrequencies, bm25_score
 
 # One query returns so much at most, whatever the server's own limit (10,000 by default);
 # parts of the index are chosen to stay well below it.
 _PAGE = 500
 _PART = 350
 _IDS = 1000
-# A question of more words than this is a document; its first words find it.
-_MOST_WORDS = 64
-_WORD = re.compile(r"\w+")
 _SCORE = MetadataQuery(score=True)
 _DISTANCE = MetadataQuery(distance=True)
 
@@ -71,7 +67,11 @@ class Operations:
         self._return_embedding = return_embedding
         self._terms = Fts5Terms()
         self._range_properties: frozenset[str] = frozenset()
-        self._weights: WordWeights | None = None
+        self._forget_frequencies()
+
+    def _forget_frequencies(self) -> None:
+        self._total: int | None = None
+        self._frequencies: TermFrequencies | None = None
 
     def open(self, client: Any) -> Conversation[Server]:
         """Connect, and create the collection when the server does not have it."""
@@ -113,13 +113,12 @@ class Operations:
         self, server: Server, query: str, filters: Mapping[str, Any] | None, top_k: int
     ) -> Conversation[list[Document]]:
         """Search by words."""
-        terms = self._terms_of(query)
+        terms = yield from self._terms_of(server, query)
         if not terms or top_k < 1:
             return []
         where = yield from self._where(server, filters)
-        weights = yield from self._word_weights(server)
         found = yield server.collection.query.bm25(
-            query=weights.query(terms),
+            query=" ".join(terms),
             query_properties=[TERMS],
             filters=where,
             limit=top_k,
@@ -127,7 +126,7 @@ class Operations:
             return_properties=list(STORED),
             return_metadata=_SCORE,
         )
-        return [document_of(one, weights.score(one.metadata.score)) for one in found.objects]
+        return [document_of(one, bm25_score(one.metadata.score)) for one in found.objects]
 
     def vector(
         self,
@@ -165,10 +164,10 @@ class Operations:
         max_vector_distance: float | None = None,
     ) -> Conversation[list[Document]]:
         """Search by both, fused on the server by relative score."""
+        terms = yield from self._terms_of(server, query)
         where = yield from self._where(server, filters)
-        weights = yield from self._word_weights(server)
         found = yield server.collection.query.hybrid(
-            query=weights.query(self._terms_of(query)),
+            query=" ".join(terms),
             vector=embedding,
             alpha=alpha,
             fusion_type=HybridFusion.RELATIVE_SCORE,
@@ -182,19 +181,20 @@ class Operations:
         )
         return [document_of(one, one.metadata.score) for one in found.objects]
 
-    def _terms_of(self, question: str) -> list[str]:
-        words = _WORD.findall(question)
-        return self._terms.of_question(" ".join(words[:_MOST_WORDS]))
-
-    def _word_weights(self, server: Server) -> Conversation[WordWeights]:
-        if self._weights is None:
+    def _terms_of(self, server: Server, question: str) -> Conversation[list[str]]:
+        terms = self._terms.of_question(question)
+        if self._total is None:
+            self._total = yield from self.count(server)
+        if not TermFrequencies.matter(self._total, terms):
+            return terms
+        if self._frequencies is None:
             # The server lists objects by their ids, which are digests: an even choice.
             sample = yield server.collection.query.fetch_objects(
                 limit=_PAGE, return_properties=[TERMS]
             )
-            terms = [str(one.properties[TERMS]) for one in sample.objects]
-            self._weights = WordWeights(terms, (yield from self.count(server)))
-        return self._weights
+            held = (str(one.properties[TERMS]) for one in sample.objects)
+            self._frequencies = TermFrequencies(self._total, held)
+        return self._frequencies.telling(terms)
 
     def count(self, server: Server, filters: Mapping[str, Any] | None = None) -> Conversation[int]:
         """Count the documents that match."""
@@ -284,7 +284,7 @@ class Operations:
         if documents:
             # The server would make a collection of its own if ours had been deleted.
             yield from self.get_metadata(server)
-            self._weights = None
+            self._forget_frequencies()
         for batch in batches(documents, self._terms):
             yield from self._add_range_properties(server, batch)
             done = yield server.collection.data.insert_many(batch)
@@ -338,7 +338,7 @@ class Operations:
         yield server.client.collections.delete(self._name)
         yield from self._create(server.client)
         self._range_properties = frozenset()
-        self._weights = None
+        self._forget_frequencies()
 
     def _remove(self, server: Server, where: WeaviateFilter | None) -> Conversation[int]:
         removed = 0

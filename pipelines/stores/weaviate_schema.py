@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.errors import StoreError
+from pipelines.stores.bm25 import K1, B
 
 ID = "_original_id"
 CONTENT = "content"
@@ -71,7 +72,7 @@ def slot_of(object_id: str) -> int:
 
 
 def definition(name: str) -> dict[str, Any]:
-    """Return the schema of a new collection: cosine HNSW, and BM25 as FTS5 has it."""
+    """Return the schema of a new collection: cosine HNSW, and BM25 as the embedded store has it."""
     return {
         "class": name,
         "description": describe({}),
@@ -79,7 +80,7 @@ def definition(name: str) -> dict[str, Any]:
         "vectorIndexType": "hnsw",
         "vectorIndexConfig": {"distance": "cosine"},
         "invertedIndexConfig": {
-            "bm25": {"k1": 1.2, "b": 0.75},
+            "bm25": {"k1": K1, "b": B},
             "stopwords": {"preset": "none"},
         },
         "properties": [

@@ -7,15 +7,16 @@ block tag. Code is left alone, where ``{{ name }}`` is what the author wrote abo
 import re
 
 _MARKS = ("{%", "{{", "{:")
+# Lengths are bounded and repeats possessive: a file of unclosed marks takes linear time.
 _PIECE = re.compile(
     r"(?P<fence>^[ \t>]*(?P<ticks>`{3,}|~{3,})[^\n]*\n.*?(?:^[ \t>]*(?P=ticks)[`~]*[ \t]*$|\Z))"
-    r"|(?P<code>(?P<tick>`+)(?!`)[^\n]*?(?:\n(?!\s*\n)[^\n]*?)?(?<!`)(?P=tick)(?!`))"
-    r"|(?P<comment>\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}"
-    r"|\{::comment\}.*?\{:/(?:comment)?\})"
-    r"|(?P<highlight>\{%-?\s*highlight(?P<language>[^%]*?)-?%\}(?P<body>.*?)\{%-?\s*endhighlight\s*-?%\})"
-    r"|(?P<raw>\{%-?\s*raw\s*-?%\}(?P<rawbody>.*?)\{%-?\s*endraw\s*-?%\})"
+    r"|(?P<code>(?<!`)(?P<tick>`++)[^\n]*?(?:\n(?![ \t]*\n)[^\n]*?)?(?<!`)(?P=tick)(?!`))"
+    r"|(?P<comment>\{%-?\s*comment\s*-?%\}.{0,20000}?\{%-?\s*endcomment\s*-?%\}"
+    r"|\{::comment\}.{0,20000}?\{:/(?:comment)?\})"
+    r"|(?P<highlight>\{%-?\s*highlight(?P<language>[^%]*?)-?%\}(?P<body>.{0,20000}?)\{%-?\s*endhighlight\s*-?%\})"
+    r"|(?P<raw>\{%-?\s*raw\s*-?%\}(?P<rawbody>.{0,20000}?)\{%-?\s*endraw\s*-?%\})"
     r"|(?P<address>(?<=\]\()\s*\{%(?P<target>[^}]*?)%\})"
-    r"|\{%-?\s*(?P<name>[\w-]+)(?P<arguments>(?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}"
+    r"|\{%-?\s*(?P<name>[\w-]+)(?P<arguments>(?:[^%]|%(?!\})){0,2000}+)%\}"
     r"|\{\{-?(?P<output>[^{}]*?)-?\}\}"
     r"|(?P<kramdown>\{:(?::|/)?[^{}\n]*\})",
     re.DOTALL | re.MULTILINE,

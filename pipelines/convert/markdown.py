@@ -58,10 +58,12 @@ def add_markdown(builder: ExtractedBuilder, text: str) -> None:
     if not body.strip():
         return
     try:
-        page = html.parse(_parser().render(body))
+        page = html.parse(builder, _parser().render(body))
     except ConversionError:
         # Nothing but comments and definitions of links.
         return
+    except RecursionError:
+        raise ConversionError("nested too deeply") from None
     if builder.title is None:
         heading = next((html.all_text(h) for h in page.iter("h1")), None)
         builder.title = heading or builder.properties.get("label")
@@ -70,7 +72,9 @@ def add_markdown(builder: ExtractedBuilder, text: str) -> None:
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 100}).enable(
+        ["table", "strikethrough"]
+    )
     parser.use(footnote_plugin).use(deflist_plugin).use(tasklists_plugin)
     parser.add_render_rule("html_inline", _html_inline)
     # Addresses of links are not indexed: no time is spent on checking and encoding them.

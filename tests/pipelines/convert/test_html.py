@@ -158,6 +158,10 @@ def test_an_empty_page_is_refused(tmp_path: Path) -> None:
         page(tmp_path, b"  \n ")
 
 
-def test_deep_nesting_ends_in_an_answer(tmp_path: Path) -> None:
-    got = page(tmp_path, "<div>" * 200 + "deep" + "</div>" * 200)
-    assert got.text == "deep"
+def test_deep_nesting_is_read_or_said(tmp_path: Path) -> None:
+    assert page(tmp_path, "<div>" * 200 + "deep" + "</div>" * 200).text == "deep"
+    got = page(tmp_path, "<p>first</p>" + "<div>" * 5000 + "lost")
+    assert got.text == "first"
+    assert got.notices == ("nested too deeply: what stands below 256 levels was left out",)
+    with pytest.raises(ConversionError, match=r"^nested too deeply$"):
+        page(tmp_path, "<div>" * 5000 + "lost")

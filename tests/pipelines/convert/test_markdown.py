@@ -149,5 +149,15 @@ def test_byte_order_mark_and_carriage_returns(tmp_path: Path) -> None:
     assert texts(got, "heading") == ["Über"]
 
 
+def test_deep_lists_are_read(tmp_path: Path) -> None:
+    got = markdown(tmp_path, "".join(f"{'  ' * depth}- item {depth}\n" for depth in range(30)))
+    assert blocks(got)[-1] == ("list_item", 29, "item 29")
+
+
+def test_marks_without_end_are_text(tmp_path: Path) -> None:
+    got = markdown(tmp_path, "{% include 'a' " * 500 + "`" * 3000 + " end")
+    assert got.text.endswith("end")
+
+
 def test_nothing_but_comments_holds_no_text(tmp_path: Path) -> None:
     assert markdown(tmp_path, "<!-- nothing -->\n").text == ""

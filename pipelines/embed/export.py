@@ -4,12 +4,10 @@ Run as ``python -m pipelines.embed.export MODEL TARGET PRECISION`` by
 :func:`export_encoder`, so that torch and its memory never enter the process that indexes.
 """
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -49,7 +47,12 @@ def export_encoder(model: ModelFiles, precision: Precision) -> Path:
         command = [sys.executable, "-P", "-m", __name__, str(model.folder), str(target), precision]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+            command,
+            env=environment,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
@@ -64,16 +67,19 @@ def _export(folder: Path, target: Path, precision: Precision) -> None:
     from pipelines.embed.torch_model import SentenceEncoder
 
     torch.manual_seed(0)
-    facts_of_tokenizer = _save_tokenizer(folder, target)
     reference = SentenceEncoder(folder).eval()
     example = torch.arange(2, 16).reshape(2, 7), torch.ones(2, 7, dtype=torch.int64)
     with torch.no_grad():
         states, vectors = reference(*example)
+    max_length, pad_id = _save_tokenizer(folder, target)
+    query_prompt, passage_prompt = _prompts(folder)
     facts = EncoderFacts(
         dimensions=vectors.shape[-1],
         width=states.shape[-1],
-        **facts_of_tokenizer,
-        **_prompts(folder),
+        max_length=max_length,
+        pad_id=pad_id,
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
     )
     (target / "encoder.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
     raw = target / "raw.onnx"
@@ -94,7 +100,13 @@ def _export(folder: Path, target: Path, precision: Precision) -> None:
             opset_version=17,
             dynamo=False,
         )
-    _fuse(raw, target / "model.onnx")
+    if precision == "fp32":
+        _fuse(raw, target / "model.onnx")
+    else:
+        fused = target / "fused.onnx"
+        _fuse(raw, fused)
+        _quantise(fused, target / "model.onnx")
+        fused.unlink()
     raw.unlink()
 
 
@@ -105,7 +117,23 @@ def _fuse(raw: Path, target: Path) -> None:
     optimised.save_model_to_file(str(target))
 
 
-def _save_tokenizer(folder: Path, target: Path) -> dict[str, int]:
+def _quantise(fused: Path, target: Path) -> None:
+    """Turn weights into bytes, each output channel with its own scale; activations follow."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        fused,
+        target,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        # The fused operators are ONNX Runtime's own, whose types ONNX cannot infer.
+        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
+
+
+def _save_tokenizer(folder: Path, target: Path) -> tuple[int, int]:
+    """Save the tokenizer; return the tokens the model reads and the padding token."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
@@ -125,14 +153,15 @@ def _save_tokenizer(folder: Path, target: Path) -> dict[str, int]:
         shifted = config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet")
         limits.append(positions - 2 if shifted else positions)
     pad = tokenizer.pad_token_id
-    return {"max_length": min(min(limits), 8192), "pad_id": 0 if pad is None else pad}
+    return min(*limits, 8192), 0 if pad is None else pad
 
 
-def _prompts(folder: Path) -> dict[str, str]:
+def _prompts(folder: Path) -> tuple[str, str]:
+    """Return what the model wants before a question and before a passage."""
     path = folder / "config_sentence_transformers.json"
     prompts = (read_json(path).get("prompts") or {}) if path.is_file() else {}
     passage = next((prompts[k] for k in ("passage", "document", "corpus") if prompts.get(k)), "")
-    return {"query_prompt": prompts.get("query") or "", "passage_prompt": passage}
+    return prompts.get("query") or "", passage
 
 
 def _verify(folder: Path, target: Path, precision: Precision) -> None:
@@ -169,5 +198,6 @@ def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    _export(Path(sys.argv[1]), Path(sys.argv[2]), "fp32")
-    _verify(Path(sys.argv[1]), Path(sys.argv[2]), "fp32")
+    chosen: Precision = "int8" if sys.argv[3] == "int8" else "fp32"
+    _export(Path(sys.argv[1]), Path(sys.argv[2]), chosen)
+    _verify(Path(sys.argv[1]), Path(sys.argv[2]), chosen)

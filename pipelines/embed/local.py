@@ -14,7 +14,7 @@ class LocalEmbedder:
     """An embedder by ONNX Runtime.
 
     :param name: "minilm", a model's folder or its hub id.
-    :param precision: Arithmetic of the encoder.
+    :param precision: Arithmetic of the encoder: ``int8`` by default for minilm, else ``fp32``.
     :param threads: Threads for passages; the processors that may be used by default.
     :raises EmbedderError: When the model cannot be found, exported or loaded.
     """
@@ -22,9 +22,15 @@ class LocalEmbedder:
     has_token_states = True
 
     def __init__(
-        self, name: str = "minilm", *, precision: Precision = "fp32", threads: int | None = None
+        self,
+        name: str = "minilm",
+        *,
+        precision: Precision | None = None,
+        threads: int | None = None,
     ) -> None:
         model = find_model(name)
+        # Bytes were measured to keep MiniLM's retrieval; of other models nothing is known.
+        precision = precision or ("int8" if name == "minilm" else "fp32")
         self.encoder = Encoder(export_encoder(model, precision), threads=threads)
         self.fingerprint = f"{model.name}@{model.digest[:16]}:{precision}"
         self.dimensions = self.encoder.facts.dimensions

@@ -80,7 +80,7 @@ class _Mail:
         rich = _body(message, "html")
         text = _text(plain) if plain is not None else ""
         if rich is not None:
-            page = html.parse(self._builder, _text(rich)) if _text(rich).strip() else None
+            page = html.parse(_text(rich), self._builder) if _text(rich).strip() else None
             words = len(html.all_text(page).split()) if page is not None else 0
             # Some programs put only "switch to HTML" into the plain part.
             if page is not None and (not text.strip() or len(text.split()) < 0.3 * words):

@@ -62,15 +62,15 @@ def convert(path: Path) -> Extracted:
         builder.notice(notice)
     if not text.strip():
         raise ConversionError("the file is empty")
-    add_page(builder, parse(builder, text))
+    add_page(builder, parse(text, builder))
     return builder.build()
 
 
-def parse(builder: ExtractedBuilder, text: str) -> etree._Element:
+def parse(text: str, builder: ExtractedBuilder | None = None) -> etree._Element:
     """Parse HTML the way a browser does, without loading anything it names.
 
-    :param builder: Receives a notice when the parser had to leave something out.
     :param text: The whole page or a part of one.
+    :param builder: Receives a notice when the parser had to leave something out.
     :raises ConversionError: When there is nothing to parse.
     """
     parser = lxml_html.HTMLParser(
@@ -85,7 +85,8 @@ def parse(builder: ExtractedBuilder, text: str) -> etree._Element:
     if any(entry.type_name == "ERR_RESOURCE_LIMIT" for entry in parser.error_log):
         if not all_text(root).strip():
             raise ConversionError("nested too deeply")
-        builder.notice("nested too deeply: what stands below 256 levels was left out")
+        if builder is not None:
+            builder.notice("nested too deeply: what stands below 256 levels was left out")
     return root
 
 

@@ -58,7 +58,7 @@ def add_markdown(builder: ExtractedBuilder, text: str) -> None:
     if not body.strip():
         return
     try:
-        page = html.parse(builder, _parser().render(body))
+        page = html.parse(_parser().render(body), builder)
     except ConversionError:
         # Nothing but comments and definitions of links.
         return

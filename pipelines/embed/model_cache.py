@@ -40,7 +40,8 @@ def entry(name: str, make: Callable[[Path], None]) -> Path:
         made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     except OSError as error:
         raise EmbedderError(
-            f"cannot write {folder.parent} ({error.strerror}): set EXPERT_CACHE to a folder that can be"
+            f"cannot write {folder.parent} ({error.strerror}): "
+            "set EXPERT_CACHE to a folder that can be"
         ) from error
     try:
         make(made)

@@ -1,153 +1,219 @@
-"""Exact vector search over a float32 matrix that is kept in step with a SQLite file.
+"""The vectors of the embedded store: blocks of float32 in the file, one matrix in memory.
 
-Vectors lie in blocks of many rows, so that opening the store is a few large reads. Each
-block carries the number of the change that wrote it last; a reader asks for the blocks
-changed since it last looked.
+In the file each block of consecutive rows is one value, read in one go and written in
+place. In memory the blocks lie under each other, so that a question costs one pass over
+contiguous numbers; a change in the file reloads the blocks it touched.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import StoreError
+from pipelines.stores.sqlite_schema import BLOCK_ROWS
 
-_SLOTS = 256
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+_STORED = np.dtype("<f4")
+_ROOM = 1.25
+# Below this share of the matrix it is faster to copy the wanted rows together.
+_GATHERED_SHARE = 0.08
+
+
+def write_vectors(connection: sqlite3.Connection, rows: Rows, vectors: Floats) -> None:
+    """Store vectors; rows of zeros take one away.
+
+    :param rows: Row numbers, each once.
+    :param vectors: Shape ``[len(rows), dimension]``.
+    """
+    row_bytes = vectors.shape[1] * _STORED.itemsize
+    for block, places, picked in by_block(rows):
+        values = vectors[picked].astype(_STORED)
+        if not _has_block(connection, block):
+            data = np.zeros((BLOCK_ROWS, vectors.shape[1]), _STORED)
+            data[places] = values
+            connection.execute("INSERT INTO vectors VALUES (?, ?)", (block, data.tobytes()))
+            continue
+        order = np.argsort(places)
+        runs = np.split(order, np.flatnonzero(np.diff(places[order]) != 1) + 1)
+        with connection.blobopen("vectors", "data", block) as stored:
+            for run in runs:
+                stored.seek(int(places[run[0]]) * row_bytes)
+                stored.write(values[run].tobytes())
+
+
+def read_vectors(connection: sqlite3.Connection, rows: Rows) -> Floats:
+    """Return the stored vectors of these rows, shape ``[len(rows), dimension]``."""
+    dimension = stored_dimension(connection) or 0
+    found = np.zeros((len(rows), dimension), np.float32)
+    row_bytes = dimension * _STORED.itemsize
+    for block, places, picked in by_block(rows):
+        if not _has_block(connection, block):
+            continue
+        with connection.blobopen("vectors", "data", block, readonly=True) as stored:
+            for place, index in zip(places, picked, strict=True):
+                stored.seek(int(place) * row_bytes)
+                found[index] = np.frombuffer(stored.read(row_bytes), _STORED)
+    return found
+
+
+def stored_dimension(connection: sqlite3.Connection) -> int | None:
+    """Return the length of the stored vectors; None before the first."""
+    (dimension,) = connection.execute("SELECT dimension FROM state").fetchone()
+    return None if dimension is None else int(dimension)
+
+
+def by_block(rows: Rows) -> Iterator[tuple[int, Rows, Rows]]:
+    """Group rows by the block they lie in.
+
+    :returns: Block numbers, each with the places within it and the indices into ``rows``.
+    """
+    blocks = rows // BLOCK_ROWS
+    for block in np.unique(blocks):
+        picked = np.flatnonzero(blocks == block)
+        yield int(block), rows[picked] - block * BLOCK_ROWS, picked
+
+
+def changed_blocks(
+    connection: sqlite3.Connection, known: dict[int, int]
+) -> tuple[list[int], dict[int, int]]:
+    """Return which blocks are not as ``known``, gone ones included, and all as they are now."""
+    current = dict(connection.execute("SELECT block, generation FROM blocks"))
+    numbers = known.keys() | current.keys()
+    return sorted(n for n in numbers if known.get(n) != current.get(n)), current
+
+
+def best(scores: Floats, top_k: int) -> Rows:
+    """Return the indices of the highest scores, best first, equal ones by index."""
+    if top_k < len(scores):
+        # Equal scores at the border are all kept for the sort to decide.
+        border = np.partition(scores, len(scores) - top_k)[len(scores) - top_k]
+        indices = np.flatnonzero(scores >= border)
+    else:
+        indices = np.arange(len(scores))
+    order = np.argsort(-scores[indices], kind="stable")[:top_k]
+    return indices[order]
+
+
+@dataclass(slots=True)
+class View:
+    """The matrix as of one generation.
+
+    :param matrix: Shape ``[rows, dimension]``; zeros where a row has no vector.
+    :param scales: One over each row's length; zero where it has no vector.
+    :param users: How many questions are reading it.
+    """
+
+    matrix: Floats
+    scales: Floats
+    users: int = 0
+
+    def nearest(
+        self, query: Floats, top_k: int, allowed: Rows | None = None
+    ) -> tuple[Rows, Floats]:
+        """Return the rows of the highest cosine with a query, best first, and the cosines.
+
+        :param query: Shape ``[dimension]``, of any length but zero.
+        :param top_k: How many rows at most.
+        :param allowed: Choose among these rows only.
+        """
+        query = query / np.float32(np.linalg.norm(query))
+        if allowed is None:
+            rows = np.flatnonzero(self.scales)
+        else:
+            rows = allowed[allowed < len(self.scales)]
+            rows = rows[self.scales[rows] > 0]
+        if len(rows) <= _GATHERED_SHARE * len(self.scales):
+            scores = np.vecdot(self.matrix[rows], query) * self.scales[rows]
+        else:
+            # One pass on one thread: as fast as the memory, whatever else is running, where
+            # a threaded product waits for a second core to be free.
+            scores = (np.vecdot(self.matrix, query) * self.scales)[rows]
+        chosen = best(scores, top_k)
+        return rows[chosen], np.clip(scores[chosen], -1.0, 1.0)
 
 
 class VectorMatrix:
-    """The vectors of a store in memory.
-
-    A slot without a vector has row 0, which no passage has.
-    """
+    """Keeps the matrix in step with the file; safe to share between threads."""
 
     def __init__(self) -> None:
-        self.dimensions = 0
-        self._rows = np.zeros(0, dtype=np.int64)
-        self._matrix = np.zeros((0, 0), dtype=np.float32)
-        self._scale = np.zeros(0, dtype=np.float32)
-        self._change = 0
-        self._epoch = 0
+        self._lock = threading.Lock()
+        self._generation = -1
+        self._blocks: dict[int, int] = {}
+        self._matrix = np.zeros((0, 0), np.float32)
+        self._scales = np.zeros(0, np.float32)
+        self._view = View(self._matrix, self._scales)
 
-    def refresh(self, db: sqlite3.Connection) -> None:
-        """Read the blocks that changed since the last call."""
-        (epoch,) = db.execute("SELECT value FROM counters WHERE name = 'epoch'").fetchone()
-        if epoch != self._epoch:
-            # The file was emptied: its changes are counted anew.
-            self.clear()
-            self._epoch = epoch
-        (last,) = db.execute("SELECT coalesce(max(block), -1) FROM vectors").fetchone()
-        changed = db.execute(
-            "SELECT block, change, rows, data FROM vectors WHERE change > ?", (self._change,)
-        )
-        self._resize((last + 1) * _SLOTS)
-        for block, change, rows, data in changed:
-            at = slice(block * _SLOTS, (block + 1) * _SLOTS)
-            if not self.dimensions:
-                self.dimensions = len(data) // (4 * _SLOTS)
-                self._matrix = np.zeros((len(self._rows), self.dimensions), dtype=np.float32)
-            self._rows[at] = np.frombuffer(rows, dtype=np.int64)
-            self._matrix[at] = np.frombuffer(data, dtype=np.float32).reshape(_SLOTS, -1)
-            norms = np.linalg.norm(self._matrix[at], axis=1)
-            self._scale[at] = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
-            self._change = max(self._change, change)
+    @contextmanager
+    def view(self, connection: sqlite3.Connection) -> Iterator[View]:
+        """Give the matrix as the connection's transaction sees the file."""
+        with self._lock:
+            view = self._current(connection)
+            view.users += 1
+        try:
+            yield view
+        finally:
+            with self._lock:
+                view.users -= 1
 
-    def search(
-        self, query: Sequence[float], top_k: int, allowed: NDArray[np.int64] | None = None
-    ) -> list[tuple[int, float]]:
-        """Return the rows nearest to a query with their cosine, best first.
+    def _current(self, connection: sqlite3.Connection) -> View:
+        generation, dimension = connection.execute("SELECT * FROM state").fetchone()
+        if generation == self._generation:
+            return self._view
+        if self._matrix.shape[1] != (dimension or 0):
+            self._blocks = {}
+            self._matrix = np.zeros((0, dimension or 0), np.float32)
+            self._scales = np.zeros(0, np.float32)
+            self._view = View(self._matrix, self._scales)
+        changed, current = changed_blocks(connection, self._blocks)
+        self._generation, self._blocks = generation, current
+        if dimension and changed:
+            rows = (max(current, default=-1) + 1) * BLOCK_ROWS
+            self._make_room(rows)
+            for block in changed:
+                if block in current:
+                    self._load(connection, block)
+            self._view = View(self._matrix[:rows], self._scales[:rows])
+        return self._view
 
-        :param query: As many numbers as the vectors have.
-        :param top_k: Rows at most.
-        :param allowed: Rows to choose from; None for all.
-        :raises StoreError: When the query has another length than the vectors.
-        """
-        if not self.dimensions:
-            return []
-        vector = np.asarray(query, dtype=np.float32)
-        if vector.shape != (self.dimensions,):
-            raise StoreError(
-                f"a query of {vector.size} numbers does not fit vectors of {self.dimensions}"
-            )
-        norm = float(np.linalg.norm(vector))
-        slots = np.flatnonzero(self._rows if allowed is None else np.isin(self._rows, allowed))
-        if allowed is not None:
-            slots = slots[self._rows[slots] > 0]
-        if len(slots) * 4 < len(self._rows):
-            scores = (self._matrix[slots] @ vector) * self._scale[slots]
-        else:
-            scores = ((self._matrix @ vector) * self._scale)[slots]
-        if norm > 0:
-            scores = scores / norm
-        if len(scores) > top_k:
-            best = np.argpartition(scores, -top_k)[-top_k:]
-            slots, scores = slots[best], scores[best]
-        # Equal scores come in the order of writing, whatever the partition did.
-        order = np.lexsort((self._rows[slots], -scores))
-        return [(int(self._rows[slots[i]]), float(scores[i])) for i in order]
-
-    def vectors_of(self, rows: Sequence[int]) -> dict[int, NDArray[np.float32]]:
-        """Return the vectors of the rows that have one."""
-        slots = np.flatnonzero(np.isin(self._rows, np.asarray(rows, dtype=np.int64)))
-        return {int(self._rows[s]): self._matrix[s] for s in slots if self._rows[s]}
-
-    def clear(self) -> None:
-        """Forget everything; the caller empties the table."""
-        self.__init__()  # type: ignore[misc]
-
-    def _resize(self, slots: int) -> None:
-        have = len(self._rows)
-        if slots == have:
+    def _make_room(self, rows: int) -> None:
+        capacity = len(self._matrix)
+        if rows <= capacity and not self._view.users:
             return
-        self._rows = np.concatenate([self._rows, np.zeros(slots - have, dtype=np.int64)])
-        self._scale = np.concatenate([self._scale, np.zeros(slots - have, dtype=np.float32)])
-        if self.dimensions:
-            more = np.zeros((slots - have, self.dimensions), dtype=np.float32)
-            self._matrix = np.concatenate([self._matrix, more])
+        # Questions still reading the old numbers keep them; the rest is never touched, so
+        # the room for growth takes no memory yet.
+        room = capacity if rows <= capacity else int(rows * _ROOM) if capacity else rows
+        for name in ("_matrix", "_scales"):
+            old: NDArray[Any] = getattr(self, name)
+            new = np.zeros((room, *old.shape[1:]), np.float32)
+            new[:capacity] = old
+            setattr(self, name, new)
+
+    def _load(self, connection: sqlite3.Connection, block: int) -> None:
+        part = slice(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
+        found = connection.execute("SELECT data FROM vectors WHERE block = ?", (block,)).fetchone()
+        if found is None:
+            self._matrix[part] = 0
+            self._scales[part] = 0
+            return
+        try:
+            data = np.frombuffer(found[0], _STORED).reshape(BLOCK_ROWS, -1)
+            self._matrix[part] = data
+        except ValueError as error:
+            raise StoreError(
+                f"block {block} of the stored vectors is damaged; index again"
+            ) from error
+        norms = np.sqrt(np.vecdot(data, data))
+        self._scales[part] = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
 
 
-def write_vectors(
-    db: sqlite3.Connection, removed: Sequence[int], added: Mapping[int, NDArray[np.float32]]
-) -> None:
-    """Change the blocks of a file, in the caller's transaction.
-
-    Only the blocks concerned are read, so that writing takes no memory for the rest.
-
-    :param removed: Rows whose vectors go.
-    :param added: Vectors of new rows, all of the same length.
-    """
-    if not removed and not added:
-        return
-    (change,) = db.execute("SELECT coalesce(max(change), 0) + 1 FROM vectors").fetchone()
-    blocks = {
-        block: np.frombuffer(rows, dtype=np.int64)
-        for block, rows in db.execute("SELECT block, rows FROM vectors ORDER BY block")
-    }
-    gone = np.asarray(removed, dtype=np.int64)
-    waiting = list(added.items())
-    following = len(blocks)
-    for block, before in [*blocks.items(), *((following + n, None) for n in range(len(added)))]:
-        if before is None and not waiting:
-            break
-        rows = np.zeros(_SLOTS, dtype=np.int64) if before is None else before.copy()
-        if len(gone):
-            rows[np.isin(rows, gone)] = 0
-        emptied = before is not None and not np.array_equal(rows, before)
-        free = np.flatnonzero(rows == 0)[: len(waiting)]
-        if not emptied and not len(free):
-            continue
-        if before is None:
-            data = np.zeros((_SLOTS, len(waiting[0][1])), dtype=np.float32)
-        else:
-            (stored,) = db.execute("SELECT data FROM vectors WHERE block = ?", (block,)).fetchone()
-            data = np.frombuffer(stored, dtype=np.float32).reshape(_SLOTS, -1).copy()
-        data[rows == 0] = 0
-        for slot, (row, vector) in zip(free.tolist(), waiting, strict=False):
-            rows[slot] = row
-            data[slot] = vector
-        waiting = waiting[len(free) :]
-        db.execute(
-            "INSERT OR REPLACE INTO vectors(block, change, rows, data) VALUES (?, ?, ?, ?)",
-            (block, change, rows.tobytes(), data.tobytes()),
-        )
+def _has_block(connection: sqlite3.Connection, block: int) -> bool:
+    query = "SELECT 1 FROM vectors WHERE block = ?"
+    return connection.execute(query, (block,)).fetchone() is not None

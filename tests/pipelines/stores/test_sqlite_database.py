@@ -1,0 +1,206 @@
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from haystack import Document
+
+from pipelines.errors import StoreError
+from pipelines.stores.sqlite import SqliteDocumentStore
+
+DOG = Document(id="dog", content="A dog", embedding=[1.0, 0.0])
+CAT = Document(id="cat", content="A cat", embedding=[0.0, 1.0])
+
+
+@contextmanager
+def as_anyone() -> Iterator[None]:
+    """Drop the superuser's right to write everywhere, if we have it."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_another_process_sees_what_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    writer, reader = SqliteDocumentStore(path), SqliteDocumentStore(path)
+    writer.write_documents([DOG])
+    assert [d.id for d in reader.embedding_retrieval([1, 0])] == ["dog"]
+    writer.replace_documents(["dog"], [CAT])
+    assert [d.id for d in reader.embedding_retrieval([1, 0])] == ["cat"]
+    assert [d.id for d in reader.bm25_retrieval("dog cat")] == ["cat"]
+    writer.delete_all_documents()
+    assert reader.embedding_retrieval([1, 0]) == []
+    writer.write_documents([Document(id="new", content="x", embedding=[1, 0, 0])])
+    assert [d.id for d in reader.embedding_retrieval([1, 0, 0])] == ["new"]
+
+
+def test_only_changed_blocks_are_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    writer, reader = SqliteDocumentStore(path), SqliteDocumentStore(path)
+    writer.write_documents(
+        [Document(id=str(n), content=f"n{n}", embedding=[1.0, n]) for n in range(2_000)]
+    )
+    assert reader.embedding_retrieval([1, 0])[0].id == "0"
+    loaded: list[int] = []
+    load = reader._matrix._load
+    reader._matrix._load = lambda db, block: (loaded.append(block), load(db, block))[1]
+    writer.replace_documents(["1500"], [Document(id="far", embedding=[-1.0, 0.0])])
+    assert reader.embedding_retrieval([-1, 0])[0].id == "far"
+    assert loaded == [2]
+
+
+def _write_one(path: str, number: int) -> None:
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([Document(id=str(number), content="x", embedding=[1.0, number])])
+
+
+def test_processes_may_create_and_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_write_one, args=(str(path), n)) for n in range(6)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 6
+    with SqliteDocumentStore(path) as store:
+        assert store.count_documents() == 6
+        store.check_integrity()
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with pytest.raises(StoreError, match=r"there is no document store at .*; index"):
+        SqliteDocumentStore(path, read_only=True).count_documents()
+    assert not path.exists()
+    with pytest.raises(StoreError, match="is a folder"):
+        SqliteDocumentStore(tmp_path).count_documents()
+    with pytest.raises(StoreError, match="check that its folder exists"):
+        SqliteDocumentStore(tmp_path / "nowhere" / "s.sqlite").count_documents()
+    path.write_text("this is no database, though long enough to be taken for one" * 20)
+    with pytest.raises(StoreError, match="is not a SQLite database; name another file"):
+        SqliteDocumentStore(path).count_documents()
+
+
+def test_a_damaged_file_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([DOG])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE vectors SET data = zeroblob(length(data))")
+        db.execute("DELETE FROM fields")
+        db.execute("INSERT INTO fields VALUES ('n', 1, 1, 0)")
+    with pytest.raises(StoreError, match=r"vectors and documents disagree; metadata and its index"):
+        SqliteDocumentStore(path).check_integrity()
+    data = bytearray(path.read_bytes())
+    data[100:] = os.urandom(len(data) - 100)
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="is damaged"):
+        SqliteDocumentStore(path).check_integrity()
+
+
+def test_a_store_opened_for_reading_refuses_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([DOG])
+    reader = SqliteDocumentStore(path, read_only=True)
+    assert reader.bm25_retrieval("dog")
+    assert reader.embedding_retrieval([1, 0])
+    reader.check_integrity()
+    with pytest.raises(StoreError, match="opened for reading only"):
+        reader.delete_all_documents()
+
+
+def test_a_read_only_file_can_be_searched_but_not_written(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    path = folder / "s.sqlite"
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([DOG])
+    path.chmod(0o444)
+    folder.chmod(0o555)
+    # Another user must be able to get there.
+    for parent in folder.parents:
+        if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    try:
+        with as_anyone(), SqliteDocumentStore(path) as store:
+            assert [d.id for d in store.bm25_retrieval("dog")] == ["dog"]
+            assert [d.id for d in store.embedding_retrieval([1, 0])] == ["dog"]
+            with pytest.raises(StoreError, match="is read-only; make the file and its folder"):
+                store.write_documents([CAT])
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    with SqliteDocumentStore(tmp_path / "s.sqlite") as store:
+        store.write_documents([DOG])
+        connection = store._database._writer
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 10}")
+        with pytest.raises(StoreError, match="the disk is full; free some space"):
+            store.write_documents([Document(id="long", content=os.urandom(400_000).hex())])
+        assert [d.id for d in store.filter_documents()] == ["dog"]
+        store.check_integrity()
+
+
+def test_text_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
+    with SqliteDocumentStore(tmp_path / "s.sqlite") as store:
+        with pytest.raises(StoreError, match="not valid Unicode"):
+            store.write_documents([Document(id="x", content="broken \ud800")])
+        assert store.count_documents() == 0
+
+
+WRITER = """
+import random, sys
+from haystack import Document
+from pipelines.stores.sqlite import SqliteDocumentStore
+store = SqliteDocumentStore(sys.argv[1])
+number = store.count_documents() // 10
+print("ready", flush=True)
+while True:
+    store.replace_documents([f"{number - 3}-{i}" for i in range(0, 20, 2)], [
+        Document(id=f"{number}-{i}", content=f"w{number} w{i}", embedding=[number, i, 1.0],
+                 meta={"columns": {"number": number}})
+        for i in range(20)])
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_kills_lose_nothing_that_was_committed(tmp_path: Path) -> None:
+    path, chance = tmp_path / "s.sqlite", random.Random(3)
+    for _ in range(10):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(chance.uniform(0, 0.4))
+        os.kill(child.pid, signal.SIGKILL)
+        told = [int(line) for line in child.stdout.read().split("\n") if line.isdigit()]
+        child.wait()
+        with SqliteDocumentStore(path) as store:
+            store.check_integrity()
+            documents = {d.id: d for d in store.filter_documents()}
+            for number in told:
+                assert all(f"{number}-{i}" in documents for i in range(1, 20, 2))
+            for id_, document in documents.items():
+                number, i = map(int, id_.split("-"))
+                assert document.embedding == [number, i, 1.0]
+            if documents:
+                nearest = store.embedding_retrieval([1.0, 0.0, 0.0], top_k=len(documents) + 1)
+                assert {d.id for d in nearest} == documents.keys()

@@ -118,14 +118,17 @@ def columns_of(header: Sequence[str], width: int) -> list[Column]:
     """
     columns: list[Column] = []
     taken: set[str] = set()
+    # How often a name stood so far: a hostile header repeats one a million times.
+    times: dict[str, int] = {}
     for index in range(max(width, len(header))):
         label = clean(header[index]) if index < len(header) else ""
         base = label.replace(".", "_").strip() or f"column {index + 1}"
-        name, number = base, 1
+        name, number = base, times.get(base.casefold(), 1)
         while name.casefold() in taken:
             number += 1
             name = f"{base} {number}"
         taken.add(name.casefold())
+        times[base.casefold()] = number
         columns.append(Column(name, f"{label} {number}" if label and number > 1 else label))
     return columns
 

@@ -1,5 +1,6 @@
 import math
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def store(tmp_path: Path) -> SqliteDocumentStore:
 def test_scores_are_those_of_fts5(store: SqliteDocumentStore, query: str) -> None:
     found = store.bm25_retrieval(query, top_k=50)
     terms = " OR ".join(dict.fromkeys(query.lower().split()))
-    with sqlite3.connect(str(store.path)) as db:
+    with closing(sqlite3.connect(str(store.path))) as db:
         expected = db.execute(
             "SELECT id, -bm25(texts) FROM texts JOIN documents ON row = texts.rowid"
             " WHERE texts MATCH ? ORDER BY bm25(texts), row LIMIT 50",

@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -239,7 +240,7 @@ def test_rows_are_reused_and_the_matrix_shrinks(tmp_path: Path) -> None:
     kept = documents[7::10]
     store.delete_documents([d.id for n, d in enumerate(documents) if n % 10 != 7])
     store.check_integrity()
-    with sqlite3.connect(tmp_path / "s.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "s.sqlite")) as db:
         assert db.execute("SELECT max(row) FROM documents").fetchone() == (len(kept) - 1,)
         assert db.execute("SELECT count(*) FROM vectors").fetchone() == (2,)
     assert sorted(store.filter_documents(), key=lambda d: int(d.id)) == kept

@@ -32,13 +32,14 @@ from pipelines.stores.weaviate_schema import (
     is_range_property,
     object_uuid,
 )
-from pipelines.stores.weaviate_terms import TermFrequencies, bm25_score
+from pipelines.stores.weaviate_terms import TermFrequencies
 
 # One query returns so much at most, whatever the server's own limit (10,000 by default);
 # parts of the index are chosen to stay well below it.
 _PAGE = 500
 _PART = 350
 _IDS = 1000
+_SAMPLE = 1000
 _SCORE = MetadataQuery(score=True)
 _DISTANCE = MetadataQuery(distance=True)
 
@@ -67,10 +68,6 @@ class Operations:
         self._return_embedding = return_embedding
         self._terms = Fts5Terms()
         self._range_properties: frozenset[str] = frozenset()
-        self._forget_frequencies()
-
-    def _forget_frequencies(self) -> None:
-        self._total: int | None = None
         self._frequencies: TermFrequencies | None = None
 
     def open(self, client: Any) -> Conversation[Server]:
@@ -113,12 +110,12 @@ class Operations:
         self, server: Server, query: str, filters: Mapping[str, Any] | None, top_k: int
     ) -> Conversation[list[Document]]:
         """Search by words."""
-        terms = yield from self._terms_of(server, query)
-        if not terms or top_k < 1:
+        words = yield from self._words_of(server, query)
+        if not words or top_k < 1:
             return []
         where = yield from self._where(server, filters)
         found = yield server.collection.query.bm25(
-            query=" ".join(terms),
+            query=words,
             query_properties=[TERMS],
             filters=where,
             limit=top_k,
@@ -126,7 +123,9 @@ class Operations:
             return_properties=list(STORED),
             return_metadata=_SCORE,
         )
-        return [document_of(one, bm25_score(one.metadata.score)) for one in found.objects]
+        return [
+            document_of(one, TermFrequencies.score(one.metadata.score)) for one in found.objects
+        ]
 
     def vector(
         self,
@@ -164,10 +163,10 @@ class Operations:
         max_vector_distance: float | None = None,
     ) -> Conversation[list[Document]]:
         """Search by both, fused on the server by relative score."""
-        terms = yield from self._terms_of(server, query)
+        words = yield from self._words_of(server, query)
         where = yield from self._where(server, filters)
         found = yield server.collection.query.hybrid(
-            query=" ".join(terms),
+            query=words,
             vector=embedding,
             alpha=alpha,
             fusion_type=HybridFusion.RELATIVE_SCORE,
@@ -181,20 +180,19 @@ class Operations:
         )
         return [document_of(one, one.metadata.score) for one in found.objects]
 
-    def _terms_of(self, server: Server, question: str) -> Conversation[list[str]]:
+    def _words_of(self, server: Server, question: str) -> Conversation[str]:
         terms = self._terms.of_question(question)
-        if self._total is None:
-            self._total = yield from self.count(server)
-        if not TermFrequencies.matter(self._total, terms):
-            return terms
+        if not terms:
+            return ""
         if self._frequencies is None:
+            total = yield from self.count(server)
             # The server lists objects by their ids, which are digests: an even choice.
             sample = yield server.collection.query.fetch_objects(
-                limit=_PAGE, return_properties=[TERMS]
+                limit=_SAMPLE, return_properties=[TERMS]
             )
             held = (str(one.properties[TERMS]) for one in sample.objects)
-            self._frequencies = TermFrequencies(self._total, held)
-        return self._frequencies.telling(terms)
+            self._frequencies = TermFrequencies(total, held)
+        return self._frequencies.query(terms)
 
     def count(self, server: Server, filters: Mapping[str, Any] | None = None) -> Conversation[int]:
         """Count the documents that match."""
@@ -284,7 +282,7 @@ class Operations:
         if documents:
             # The server would make a collection of its own if ours had been deleted.
             yield from self.get_metadata(server)
-            self._forget_frequencies()
+            self._frequencies = None
         for batch in batches(documents, self._terms):
             yield from self._add_range_properties(server, batch)
             done = yield server.collection.data.insert_many(batch)
@@ -338,7 +336,7 @@ class Operations:
         yield server.client.collections.delete(self._name)
         yield from self._create(server.client)
         self._range_properties = frozenset()
-        self._forget_frequencies()
+        self._frequencies = None
 
     def _remove(self, server: Server, where: WeaviateFilter | None) -> Conversation[int]:
         removed = 0

@@ -7,13 +7,12 @@ distinct terms; only terms reach the index, never the text, so that no text is a
 error.
 
 Score (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond",
-2009), the same as FTS5's with its sign turned::
+2009, with a term's weight as in Lucene and Weaviate, which is never negative)::
 
-    sum over terms of ln((N - n + 0.5) / (n + 0.5)) * f * (k1 + 1) / (f + k1 * (1 - b + b * L))
+    sum over terms of ln(1 + (N - n + 0.5) / (n + 0.5)) * f * (k1 + 1) / (f + k1 * (1 - b + b * L))
 
 with N documents, n of them holding the term, f its occurrences in context and content
-together and L the text's length over the average length. A term in half of the documents
-or more counts next to nothing.
+together and L the text's length over the average length.
 """
 
 import sqlite3
@@ -27,9 +26,10 @@ from pipelines.stores.fts5_terms import Fts5Terms
 from pipelines.stores.sqlite_schema import BLOCK_ROWS
 from pipelines.stores.vectors import Floats, Rows, best, by_block, changed_blocks
 
-K1 = 1.2
-B = 0.75
-_LEAST_WEIGHT = 1e-6
+# Of 2,000 SQuAD questions over 100,000 passages the MRR is .730 so, and .723 with what FTS5
+# has built in (k1 = 1.2, b = 0.75, no 1 + in the logarithm).
+K1 = 0.9
+B = 0.4
 
 # A term in more texts than both of these tells little and costs most of the time: it
 # counts only when the question has no other. Of 2,000 SQuAD questions over 100,000
@@ -95,8 +95,7 @@ class Bm25:
         for term in self._chosen(connection, view, query):
             postings = self._read(connection, view, term)
             rows, found = postings.rows, postings.occurrences
-            odds = (view.documents - len(rows) + 0.5) / (len(rows) + 0.5)
-            weight = max(float(np.log(odds)) if odds > 0 else 0.0, _LEAST_WEIGHT)
+            weight = np.log1p((view.documents - len(rows) + 0.5) / (len(rows) + 0.5))
             scores[rows] += np.float32(weight * (K1 + 1)) * found / (found + view.penalties[rows])
         if allowed is not None:
             allowed = allowed[allowed < len(scores)]

@@ -12,7 +12,7 @@ from pipelines.convert.column_types import Kind, TypeProbe
 from pipelines.convert.extracted import clean
 
 # pandas calls a column without a name "Unnamed: 16".
-_NAMELESS = re.compile(r"\s*(?:Unnamed: \d+)?\s*")
+_NAMELESS = re.compile(r"(?:Unnamed: \d+)?")
 # A last column without a name is a spill-over if all but a few rows leave it empty.
 _SPILLED_SHARE = 0.01
 # Distinct values remembered of a column: more, and they are no vocabulary.
@@ -21,7 +21,7 @@ _VOCABULARY = 2_000
 
 def is_nameless(name: str) -> bool:
     """Say whether a column's name was made up because it had none."""
-    return _NAMELESS.fullmatch(name) is not None
+    return _NAMELESS.fullmatch(name.strip()) is not None
 
 
 def mend_shifts(

@@ -166,3 +166,20 @@ def test_an_empty_file_is_refused(converted: Convert, content: bytes) -> None:
 def test_binary_data_is_refused(converted: Convert) -> None:
     with pytest.raises(ConversionError, match="binary"):
         converted(bytes(range(256)) * 40)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' * 400_000,
+        '",' * 50_000,
+        "a,b\n" + "1," * 50_000,
+        "a," + " " * 400_000 + '"b',
+        "a,b,c\n" + '1,"2,3\n' * 5_000,
+        "\n" * 50_000 + "a,b\n1,2\n",
+    ],
+    ids=["quotes", "quoted separators", "wide", "blanks", "open quotes", "empty lines"],
+)
+def test_hostile_files_stay_linear(converted: Convert, text: str) -> None:
+    # Quadratic work on these would run into the suite's time limit.
+    assert converted(text).blocks

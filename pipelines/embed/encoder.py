@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from string import punctuation
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,8 @@ from pipelines.errors import EmbedderError
 _WINDOW = 4096
 # Tokens of a batch, its padding included.
 _BATCH_TOKENS = 2048
+# Words whose token counts are kept, at some hundred bytes each.
+_KNOWN_WORDS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class Encoder:
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
+        from tokenizers.pre_tokenizers import BertPreTokenizer
 
         self._threads = threads or len(os.sched_getaffinity(0))
         options = onnxruntime.SessionOptions()
@@ -80,6 +87,8 @@ class Encoder:
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False
         options.log_severity_level = 3
+        # Without VNNI instructions the fast int8 kernels saturate; these do not.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self.facts = EncoderFacts(**json.loads((folder / "encoder.json").read_text("utf-8")))
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -92,16 +101,35 @@ class Encoder:
             ) from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._splits_at_words = isinstance(self._tokenizer.pre_tokenizer, BertPreTokenizer)
+        self._word_tokens: dict[str, int] = {}
         self._specials = self._tokenizer.num_special_tokens_to_add(is_pair=False)
 
     @property
     def max_tokens(self) -> int:
         """Tokens of a text that are read, special tokens and prompt not counted."""
-        prompt = max(self.count_tokens([self.facts.passage_prompt, self.facts.query_prompt]))
+        prompt = max(self._count([self.facts.passage_prompt, self.facts.query_prompt]))
         return self.facts.max_length - self._specials - prompt
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Return the length of each text in tokens, special tokens not counted."""
+        """Return the length of each text in tokens, special tokens not counted.
+
+        Where the tokenizer splits at blanks and punctuation first, as BERT's does, each
+        distinct word is tokenised once, which is several times as fast.
+        """
+        if not self._splits_at_words:
+            return self._count(texts)
+        word = _bert_word()
+        words = [word.findall(text) for text in texts]
+        known = self._word_tokens
+        new = list({word for found in words for word in found if word not in known})
+        if len(known) + len(new) > _KNOWN_WORDS:
+            known.clear()
+            new = list({word for found in words for word in found})
+        known.update(zip(new, self._count(new), strict=True))
+        return [sum(map(known.__getitem__, found)) for found in words]
+
+    def _count(self, texts: Sequence[str]) -> list[int]:
         counts: list[int] = []
         for start in range(0, len(texts), _WINDOW):
             window = list(texts[start : start + _WINDOW])
@@ -196,6 +224,17 @@ class Encoder:
             outputs, {"input_ids": ids, "attention_mask": mask}
         )
         return result
+
+
+@cache
+def _bert_word() -> re.Pattern[str]:
+    """Return what BERT's pre-tokenizer takes for a word: one punctuation mark, or none in it."""
+    marks = "".join(
+        re.escape(mark)
+        for mark in map(chr, range(0x10000))
+        if unicodedata.category(mark).startswith("P") or (mark.isascii() and mark in punctuation)
+    )
+    return re.compile(f"[^\\s{marks}]+|[{marks}]")
 
 
 def _cut(values: NDArray[Any], length: int, tail: int) -> NDArray[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipelines.embed.embedder import PassageEncodings, Progress, QueryEncoding, TokenStates
 from pipelines.embed.encoder import Encoder
-from pipelines.embed.export import Precision, export_encoder
+from pipelines.embed.export import RECIPE, Precision, export_encoder
 from pipelines.embed.model_files import find_model
 
 
@@ -29,10 +29,14 @@ class LocalEmbedder:
         threads: int | None = None,
     ) -> None:
         model = find_model(name)
-        # Bytes were measured to keep MiniLM's retrieval; of other models nothing is known.
+        # Of MiniLM it is measured that int8 keeps its retrieval (recall@1 .691 for .692 on
+        # SQuAD); of other models nothing is known.
         precision = precision or ("int8" if name == "minilm" else "fp32")
         self.encoder = Encoder(export_encoder(model, precision), threads=threads)
-        self.fingerprint = f"{model.name}@{model.digest[:16]}:{precision}"
+        # A question in one precision over passages in the other costs recall (.689), so that
+        # they count as different, and so do two ways of rounding.
+        arithmetic = f"{precision}-{RECIPE}" if precision == "int8" else precision
+        self.fingerprint = f"{model.name}@{model.digest[:16]}:{arithmetic}"
         self.dimensions = self.encoder.facts.dimensions
         self.max_tokens = self.encoder.max_tokens
 

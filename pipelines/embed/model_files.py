@@ -1,5 +1,6 @@
 """Find an embedding model's files, and tell by their content which model it is."""
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -159,11 +160,9 @@ def _digests(folder: Path) -> dict[str, str]:
     except OSError as error:
         raise EmbedderError(f"cannot read the model in {folder}: {error.strerror}") from error
     if current != memo:
-        try:
+        # Without it the files are hashed again the next time.
+        with contextlib.suppress(OSError):
             model_cache.write_whole(memo_path, json.dumps(current).encode())
-        except OSError:
-            # Without it the files are hashed again the next time.
-            pass
     return {name: known[-1] for name, known in current.items()}
 
 

@@ -8,7 +8,9 @@ by the error of the product, as AWQ does (Lin et al. 2024, arXiv:2306.00978). We
 a scale for each output channel.
 """
 
-from collections.abc import Sequence
+import itertools
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +23,24 @@ from pipelines.embed.embedder import Floats
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 
+# Sentences of United States government documents, table rows, questions, other scripts.
+_SAMPLES = Path(__file__).with_name("calibration.json")
 # Tokens whose inputs are kept to compare strengths on.
 _SAMPLED_TOKENS = 1024
 _STRENGTHS = (0.0, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 # How far beyond the samples' extremes a value may go before it is cut off.
 _MARGIN = 1.05
-_LARGEST_WEIGHT = 63
+_LARGEST_WEIGHT = 127
 
 
-def quantise(source: Path, target: Path, batches: Sequence[Batch]) -> None:
+def quantise(source: Path, target: Path, tokenizer: Path) -> None:
     """Write a graph whose products with constant matrices run in int8.
 
     :param source: An ONNX graph with inputs ``input_ids`` and ``attention_mask``.
     :param target: Where to write the other.
-    :param batches: Token ids and masks [b, t] of sample texts.
+    :param tokenizer: The encoder's ``tokenizer.json``.
     """
+    batches = list(_sample_batches(tokenizer))
     model = onnx.load(str(source))
     weights = {tensor.name: tensor for tensor in model.graph.initializer if len(tensor.dims) == 2}
     groups: dict[str, list[Any]] = {}
@@ -83,18 +88,17 @@ class _Product:
         matrices: list[Floats],
     ) -> None:
         self._graph, self._name = graph, name
-        low, high = np.minimum(low, 0) * _MARGIN, np.maximum(high, 0) * _MARGIN
-        reach = np.maximum(np.maximum(-low, high), 1e-6)
+        low = (np.minimum(low, 0) * _MARGIN).astype(np.float32)
+        high = (np.maximum(high, 0) * _MARGIN).astype(np.float32)
+        reach: Floats = np.maximum(np.maximum(-low, high), 1e-6)
         joined = np.concatenate(matrices, axis=1)
         exact = sample @ joined
         largest = np.maximum(np.abs(joined).max(axis=1), 1e-6)
         best = np.inf
         for strength in _STRENGTHS:
-            factors = (
-                np.float32(reach**strength / largest ** (1 - strength))
-                if strength
-                else np.ones_like(reach)
-            )
+            factors: Floats = np.ones_like(reach)
+            if strength:
+                factors = (reach**strength / largest ** (1 - strength)).astype(np.float32)
             scale, zero = _affine((low / factors).min(), (high / factors).max())
             whole, columns = _round_matrix(joined * factors[:, None])
             rounded = np.clip(np.rint(sample / factors / scale) + zero, 0, 255) - zero
@@ -104,7 +108,9 @@ class _Product:
                 best = size
                 self._factors, self._scale, self._zero = factors, scale, zero
                 self._matrix, self._columns, self._bias = whole, columns, error.mean(axis=0)
-        self._edges = np.cumsum([0, *(matrix.shape[1] for matrix in matrices)])
+        self._edges = list(
+            itertools.accumulate((matrix.shape[1] for matrix in matrices), initial=0)
+        )
 
     def quantise_input(self) -> list[Any]:
         """Return the nodes that scale and round the input."""
@@ -133,7 +139,8 @@ class _Product:
                 self._scale_name,
                 self._constant(f"columns{position}", self._columns[part]),
                 self._zero_name,
-                "",
+                # Written out, since ONNX Runtime's conversion for AVX2 looks for it.
+                self._constant(f"weight_zero{position}", np.int8(0)),
                 self._constant(f"bias{position}", self._bias[part].astype(np.float32)),
             ],
             list(node.output),
@@ -155,6 +162,24 @@ def _affine(low: float, high: float) -> tuple[np.float32, int]:
 def _round_matrix(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
     columns = np.maximum(np.abs(matrix).max(axis=0), 1e-12) / np.float32(_LARGEST_WEIGHT)
     return np.rint(matrix / columns).astype(np.int8), columns.astype(np.float32)
+
+
+def _sample_batches(tokenizer: Path) -> Iterator[Batch]:
+    """Yield the sample texts' token ids and masks, texts of like length together."""
+    from tokenizers import Tokenizer
+
+    texts = json.loads(_SAMPLES.read_text(encoding="utf-8"))
+    reader = Tokenizer.from_file(str(tokenizer))
+    reader.enable_truncation(256)
+    tokenised = sorted((encoding.ids for encoding in reader.encode_batch(texts)), key=len)
+    for start in range(0, len(tokenised), 16):
+        batch = tokenised[start : start + 16]
+        shape = len(batch), len(batch[-1])
+        ids, mask = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        yield ids, mask
 
 
 def _sample_inputs(

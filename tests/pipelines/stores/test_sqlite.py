@@ -1,5 +1,7 @@
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -288,3 +290,12 @@ def test_threads_share_a_store_while_one_writes(store: SqliteDocumentStore) -> N
             done.result()
     assert failures == []
     store.check_integrity()
+
+
+def test_searching_loads_no_torch(store: SqliteDocumentStore) -> None:
+    code = (
+        "import sys; from pipelines.stores.sqlite import SqliteDocumentStore as S;"
+        "found = S(sys.argv[1], read_only=True).embedding_retrieval([1, 0]);"
+        "assert found and 'torch' not in sys.modules, sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(store.path)], check=True)

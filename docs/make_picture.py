@@ -1,8 +1,9 @@
 """Draw docs/search.svg, the picture in the README, from what a search prints.
 
-    python docs/make_picture.py WORKSPACE "question"
+python docs/make_picture.py WORKSPACE "question"
 """
 
+import io
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipelines.search import search
 
 if __name__ == "__main__":
     workspace, question = Workspace(Path(sys.argv[1])), sys.argv[2]
-    console = Console(record=True, width=100, highlight=False, file=Path("/dev/null").open("w"))
+    console = Console(record=True, width=100, highlight=False, file=io.StringIO())
     console.print(f'[bold green]$[/] expert search "{question}" --top-k 2\n')
     with open_pipeline(workspace) as pipeline:
         for number, hit in enumerate(search(pipeline, question, top_k=2), 1):

@@ -156,7 +156,7 @@ def _component(
         from haystack_integrations.components.embedders.jina import JinaDocumentEmbedder
     except ImportError:
         raise MissingExtraError("Jina's API", "jina") from None
-    server = {"base_url": api_base_url} if api_base_url else {}
+    server: dict[str, Any] = {"base_url": api_base_url} if api_base_url else {}
     return JinaDocumentEmbedder(
         api_key=api_key,
         model=model,

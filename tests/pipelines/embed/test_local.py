@@ -77,3 +77,24 @@ def test_weights_in_pickle_are_refused(tmp_path: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(EmbedderError, match="safetensors"):
         open_embedder(str(folder))
+
+
+def test_counting_by_words_counts_what_the_tokenizer_does() -> None:
+    encoder = LocalEmbedder("minilm").encoder
+    texts = [
+        *TEXTS,
+        "£178 °F x² don't a_b __init__ 3.14€ 東京タワー 😀",
+        "“q”—…",
+        "\n\t",
+        "a\u200bb",
+    ]
+    assert encoder.count_tokens(texts) == [
+        len(encoding) - 2 for encoding in encoder._tokenizer.encode_batch(texts)
+    ]
+
+
+def test_a_vector_does_not_depend_on_the_texts_beside_it() -> None:
+    embedder = LocalEmbedder("minilm", precision="int8")
+    alone = embedder.embed_passages(TEXTS[:1]).vectors[0]
+    beside = embedder.embed_passages(TEXTS).vectors[0]
+    assert np.abs(alone - beside).max() < 5e-3

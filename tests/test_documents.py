@@ -37,6 +37,7 @@ def run_bash(code: str, folder: Path) -> None:
     assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.mark.timeout(1500)  # the README indexes whole collections
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_code_blocks_run(name: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")

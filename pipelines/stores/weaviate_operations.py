@@ -32,7 +32,7 @@ from pipelines.stores.weaviate_schema import (
     is_range_property,
     object_uuid,
 )
-from pipelines.stores.weaviate_terms import TermFrequencies
+from pipelines.stores.weaviate_terms import TermFrequencies, bm25_score
 
 # One query returns so much at most, whatever the server's own limit (10,000 by default);
 # parts of the index are chosen to stay well below it.
@@ -68,6 +68,10 @@ class Operations:
         self._return_embedding = return_embedding
         self._terms = Fts5Terms()
         self._range_properties: frozenset[str] = frozenset()
+        self._forget_frequencies()
+
+    def _forget_frequencies(self) -> None:
+        self._total: int | None = None
         self._frequencies: TermFrequencies | None = None
 
     def open(self, client: Any) -> Conversation[Server]:
@@ -110,12 +114,12 @@ class Operations:
         self, server: Server, query: str, filters: Mapping[str, Any] | None, top_k: int
     ) -> Conversation[list[Document]]:
         """Search by words."""
-        words = yield from self._words_of(server, query)
-        if not words or top_k < 1:
+        terms = yield from self._terms_of(server, query)
+        if not terms or top_k < 1:
             return []
         where = yield from self._where(server, filters)
         found = yield server.collection.query.bm25(
-            query=words,
+            query=" ".join(terms),
             query_properties=[TERMS],
             filters=where,
             limit=top_k,
@@ -123,9 +127,7 @@ class Operations:
             return_properties=list(STORED),
             return_metadata=_SCORE,
         )
-        return [
-            document_of(one, TermFrequencies.score(one.metadata.score)) for one in found.objects
-        ]
+        return [document_of(one, bm25_score(one.metadata.score)) for one in found.objects]
 
     def vector(
         self,
@@ -163,10 +165,10 @@ class Operations:
         max_vector_distance: float | None = None,
     ) -> Conversation[list[Document]]:
         """Search by both, fused on the server by relative score."""
-        words = yield from self._words_of(server, query)
+        terms = yield from self._terms_of(server, query)
         where = yield from self._where(server, filters)
         found = yield server.collection.query.hybrid(
-            query=words,
+            query=" ".join(terms),
             vector=embedding,
             alpha=alpha,
             fusion_type=HybridFusion.RELATIVE_SCORE,
@@ -180,19 +182,20 @@ class Operations:
         )
         return [document_of(one, one.metadata.score) for one in found.objects]
 
-    def _words_of(self, server: Server, question: str) -> Conversation[str]:
+    def _terms_of(self, server: Server, question: str) -> Conversation[list[str]]:
         terms = self._terms.of_question(question)
-        if not terms:
-            return ""
+        if self._total is None:
+            self._total = yield from self.count(server)
+        if not TermFrequencies.matter(self._total, terms):
+            return terms
         if self._frequencies is None:
-            total = yield from self.count(server)
             # The server lists objects by their ids, which are digests: an even choice.
             sample = yield server.collection.query.fetch_objects(
                 limit=_SAMPLE, return_properties=[TERMS]
             )
             held = (str(one.properties[TERMS]) for one in sample.objects)
-            self._frequencies = TermFrequencies(total, held)
-        return self._frequencies.query(terms)
+            self._frequencies = TermFrequencies(self._total, held)
+        return self._frequencies.telling(terms)
 
     def count(self, server: Server, filters: Mapping[str, Any] | None = None) -> Conversation[int]:
         """Count the documents that match."""
@@ -282,7 +285,7 @@ class Operations:
         if documents:
             # The server would make a collection of its own if ours had been deleted.
             yield from self.get_metadata(server)
-            self._frequencies = None
+            self._forget_frequencies()
         for batch in batches(documents, self._terms):
             yield from self._add_range_properties(server, batch)
             done = yield server.collection.data.insert_many(batch)
@@ -336,7 +339,7 @@ class Operations:
         yield server.client.collections.delete(self._name)
         yield from self._create(server.client)
         self._range_properties = frozenset()
-        self._frequencies = None
+        self._forget_frequencies()
 
     def _remove(self, server: Server, where: WeaviateFilter | None) -> Conversation[int]:
         removed = 0

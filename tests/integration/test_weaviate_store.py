@@ -200,18 +200,19 @@ def test_words_find_and_score_what_they_do_in_the_embedded_store(store, tmp_path
     embedded.write_documents(documents)
     store.write_documents(documents)
     half = {"field": "meta.number", "operator": "<", "value": 750}
-    shared, ratios = 0, []
     for number in range(60):
         words = ["Of", "the", *chance.choices(vocabulary, common, k=4), "Café's"]
-        search = {"top_k": 10, "filters": half if number % 3 == 0 else None}
-        expected = embedded.bm25_retrieval(f"{' '.join(words)}?", **search)
-        found = store.bm25_retrieval(f"{' '.join(words)}?", **search)
-        scores = {one.id: one.score for one in expected}
-        shared += len(scores.keys() & set(ids(found)))
-        ratios += [one.score / scores[one.id] for one in found if one.id in scores]
-    # How common words are is estimated, which swaps near equals; these texts are full of them.
-    assert np.percentile(np.abs(np.array(ratios) - 1), 95) < 0.05
-    assert shared >= 0.85 * 10 * 60
+        filters = half if number % 3 == 0 else None
+        question = f"{' '.join(words)}?"
+        expected = embedded.bm25_retrieval(question, top_k=10, filters=filters)
+        found = store.bm25_retrieval(question, top_k=10, filters=filters)
+        assert [one.score for one in found] == pytest.approx(
+            [one.score for one in expected], rel=1e-3
+        )
+        # Only where scores are the same may either come first.
+        clear = [n for n in range(9) if expected[n].score - expected[n + 1].score > 1e-3]
+        for n in clear:
+            assert set(ids(found[: n + 1])) == set(ids(expected[: n + 1]))
     embedded.close()
 
 

@@ -74,7 +74,7 @@ def change(documents: Path, round_: int, chance: random.Random) -> None:
             path.unlink(missing_ok=True)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_fifty_kills_lose_nothing(tmp_path: Path) -> None:
     chance = random.Random(7)
     documents, workspace, reference = (tmp_path / name for name in ("docs", "killed", "whole"))

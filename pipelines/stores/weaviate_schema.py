@@ -38,6 +38,9 @@ ID_PATH = "\x01id"
 CONTENT_PATH = "\x01content"
 
 _LAYOUT = 1
+# How many candidates HNSW keeps in a search. Over 18,896 SQuAD paragraphs: recall@10 .996
+# with Weaviate's own least of 100 and 1.000 with 512 (questions unlike any text: .832, .982).
+_VECTOR_INDEX = {"distance": "cosine", "dynamicEfMin": 512, "dynamicEfMax": 1024}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([Tt ]|$)")
 _LONGEST_FACT = 200
@@ -78,7 +81,7 @@ def definition(name: str) -> dict[str, Any]:
         "description": describe({}),
         "vectorizer": "none",
         "vectorIndexType": "hnsw",
-        "vectorIndexConfig": {"distance": "cosine"},
+        "vectorIndexConfig": _VECTOR_INDEX,
         "invertedIndexConfig": {
             "bm25": {"k1": K1, "b": B},
             "stopwords": {"preset": "none"},

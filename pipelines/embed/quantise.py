@@ -23,14 +23,15 @@ from pipelines.embed.embedder import Floats
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-# Sentences of United States government documents, table rows, questions, other scripts.
+# Sentences of United States government documents, table rows, questions, other scripts. Their
+# extremes are taken as they are: 5 % beyond them made other texts coarser (cosine .9970, .9975).
 _SAMPLES = Path(__file__).with_name("calibration.json")
 # Tokens whose inputs are kept to compare strengths on.
 _SAMPLED_TOKENS = 1024
 _STRENGTHS = (0.0, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-# How far beyond the samples' extremes a value may go before it is cut off.
-_MARGIN = 1.05
 _LARGEST_WEIGHT = 127
+# The products that rounding hurts most stay in fp32.
+_KEPT_EXACT = 2
 
 
 def quantise(source: Path, target: Path, tokenizer: Path) -> None:
@@ -48,12 +49,18 @@ def quantise(source: Path, target: Path, tokenizer: Path) -> None:
         if node.op_type == "MatMul" and node.input[1] in weights:
             groups.setdefault(node.input[0], []).append(node)
     inputs = _sample_inputs(model, list(groups), batches)
-    replaced: dict[str, list[Any]] = {}
+    products = {}
     for name, nodes in groups.items():
         matrices = [
             numpy_helper.to_array(weights[node.input[1]]).astype(np.float32) for node in nodes
         ]
-        made = _Product(model.graph, name, *inputs[name], matrices)
+        products[name] = _Product(model.graph, name, *inputs[name], matrices)
+    worst = sorted(products, key=lambda name: products[name].error)[-_KEPT_EXACT:]
+    replaced: dict[str, list[Any]] = {}
+    for name, nodes in groups.items():
+        if name in worst:
+            continue
+        made = products[name]
         for position, node in enumerate(nodes):
             before = made.quantise_input() if position == 0 else []
             replaced[node.name] = [*before, made.multiply(node, position)]
@@ -76,6 +83,8 @@ class _Product:
     :param high: Greatest value of each input channel.
     :param sample: Some of the inputs, [n, channels].
     :param matrices: What it is multiplied by, each [channels, outputs].
+
+    ``error`` is the squared error of the products relative to their size.
     """
 
     def __init__(
@@ -88,8 +97,8 @@ class _Product:
         matrices: list[Floats],
     ) -> None:
         self._graph, self._name = graph, name
-        low = (np.minimum(low, 0) * _MARGIN).astype(np.float32)
-        high = (np.maximum(high, 0) * _MARGIN).astype(np.float32)
+        low = np.minimum(low, 0).astype(np.float32)
+        high = np.maximum(high, 0).astype(np.float32)
         reach: Floats = np.maximum(np.maximum(-low, high), 1e-6)
         joined = np.concatenate(matrices, axis=1)
         exact = sample @ joined
@@ -108,6 +117,7 @@ class _Product:
                 best = size
                 self._factors, self._scale, self._zero = factors, scale, zero
                 self._matrix, self._columns, self._bias = whole, columns, error.mean(axis=0)
+        self.error = best / float(np.square(exact).sum())
         self._edges = list(
             itertools.accumulate((matrix.shape[1] for matrix in matrices), initial=0)
         )

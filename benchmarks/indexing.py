@@ -30,13 +30,16 @@ class TimedEmbedder:
     def __getattr__(self, name):
         return getattr(self._embedder, name)
 
-    def embed_passages(self, texts, **options):
-        started = time.perf_counter()
-        try:
-            return self._embedder.embed_passages(texts, **options)
-        finally:
+    def embed_states(self, texts):
+        self.passages += texts
+        states = self._embedder.embed_states(texts)
+        while True:
+            started = time.perf_counter()
+            tokens = next(states, None)
             self.seconds += time.perf_counter() - started
-            self.passages += texts
+            if tokens is None:
+                return
+            yield tokens
 
 
 def unpack(source: Path, folder: Path, limit: int) -> None:
@@ -99,9 +102,9 @@ def main() -> None:
     sample = embedder.passages[:: max(1, len(embedder.passages) // 1000)]
     from sentence_transformers import SentenceTransformer
 
-    from pipelines.embed.export import minilm_folder
+    from pipelines.embed.model_files import find_model
 
-    model = SentenceTransformer(str(minilm_folder()), device="cpu")
+    model = SentenceTransformer(str(find_model("minilm").folder), device="cpu")
     model.encode(sample[:8])
     started = time.perf_counter()
     model.encode(sample, batch_size=32)

@@ -83,21 +83,29 @@ class HybridRetriever:
         search: dict[str, Any] = {"filters": filters, "top_k": candidates}
         by_vector = self.document_store.embedding_retrieval(query_embedding, **search)
         by_words = self.document_store.bm25_retrieval(query, **search)
-        return {"documents": fuse(by_words, by_vector, self.alpha)[:limit]}
+        return {"documents": fuse(by_words, by_vector, self.alpha, limit)}
 
 
-def fuse(by_words: list[Document], by_vector: list[Document], alpha: float) -> list[Document]:
-    """Join two lists of one search, best first. See :class:`HybridRetriever`."""
+def fuse(
+    by_words: list[Document], by_vector: list[Document], alpha: float, limit: int | None = None
+) -> list[Document]:
+    """Join two lists of one search, best first. See :class:`HybridRetriever`.
+
+    :param limit: Passages returned; all by default.
+    """
     found = {document.id: document for document in [*by_vector, *by_words]}
     words = {document.id: float(document.score or 0.0) for document in by_words}
     vectors = {document.id: float(document.score or 0.0) for document in by_vector}
     scaled_words, scaled_vectors = _scaled(words), _scaled(vectors)
+    scores = {
+        id_: alpha * scaled_vectors.get(id_, 0.0) + (1 - alpha) * scaled_words.get(id_, 0.0)
+        for id_ in found
+    }
     fused = []
-    for id_, document in found.items():
-        score = alpha * scaled_vectors.get(id_, 0.0) + (1 - alpha) * scaled_words.get(id_, 0.0)
+    for id_ in sorted(scores, key=lambda id_: -scores[id_])[:limit]:
+        document, score = found[id_], scores[id_]
         parts = {"bm25": words.get(id_), "vector": vectors.get(id_), "fused": score}
         fused.append(replace(document, score=score, meta=document.meta | {SCORES: parts}))
-    fused.sort(key=lambda document: -(document.score or 0.0))
     return fused
 
 

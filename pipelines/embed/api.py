@@ -1,6 +1,7 @@
 """Embedders behind an API, by Haystack's own components."""
 
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
@@ -14,6 +15,8 @@ from pipelines.errors import EmbedderError, MissingExtraError
 
 Provider = Literal["openai", "jina"]
 _KEY_VARIABLES: dict[Provider, str] = {"openai": "OPENAI_API_KEY", "jina": "JINA_API_KEY"}
+# These tell questions from passages; the older ones know no tasks.
+_JINA_WITH_TASKS = re.compile(r"jina:jina-embeddings-v(?:[3-9]|\d\d)\b.*")
 _BATCH = 64
 _ATTEMPTS = 6
 _TIMEOUT_S = 60.0
@@ -83,7 +86,7 @@ class ApiEmbedder:
 
         :raises EmbedderError: When the API cannot be reached or refuses.
         """
-        return QueryEncoding(self._embed([text])[0])
+        return QueryEncoding(self._embed([text], "retrieval.query")[0])
 
     def embed_passages(
         self, texts: Sequence[str], progress: Progress | None = None
@@ -94,7 +97,7 @@ class ApiEmbedder:
         """
         vectors = []
         for start in range(0, len(texts), _BATCH):
-            vectors.append(self._embed(texts[start : start + _BATCH]))
+            vectors.append(self._embed(texts[start : start + _BATCH], "retrieval.passage"))
             if progress is not None:
                 progress(min(start + _BATCH, len(texts)), len(texts))
         empty = np.empty((0, self._found or 0), dtype=np.float32)
@@ -107,7 +110,9 @@ class ApiEmbedder:
         """
         raise EmbedderError(f"{self._name} gives no token states: an API embeds whole texts only")
 
-    def _embed(self, texts: Sequence[str]) -> Floats:
+    def _embed(self, texts: Sequence[str], task: str) -> Floats:
+        if _JINA_WITH_TASKS.fullmatch(self._name):
+            self._component.task = task
         # An API refuses an empty text.
         documents = [Document(content=text or " ") for text in texts]
         for attempt in range(_ATTEMPTS):

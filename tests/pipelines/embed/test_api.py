@@ -112,6 +112,16 @@ def test_limits_failures_and_dropped_connections_are_outlasted(server: Server, n
     assert len(server.requests) == 5
 
 
+def test_jina_is_told_questions_from_passages(server: Server) -> None:
+    embedder = opened(server, "jina:jina-embeddings-v3")
+    embedder.embed_query("a")
+    embedder.embed_passages(["b"])
+    tasks = [request.get("task") for request in server.requests]
+    assert tasks == ["retrieval.query", "retrieval.passage"]
+    opened(server, "jina:jina-embeddings-v2-base-en").embed_query("a")
+    assert "task" not in server.requests[-1]
+
+
 @NAMES
 def test_a_wrong_key_is_said_once_and_not_shown(server: Server, name: str) -> None:
     server.failures = [401] * 50

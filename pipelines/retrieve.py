@@ -11,6 +11,9 @@ from pipelines.stores import PassageStore
 SCORES = "_scores"
 """Key in a found passage's meta of the parts that its score is made of."""
 
+ALSO_IN = "_also_in"
+"""Key in a found passage's meta of the other places where the same text stands."""
+
 
 @component
 class HybridRetriever:
@@ -91,6 +94,9 @@ def fuse(
 ) -> list[Document]:
     """Join two lists of one search, best first. See :class:`HybridRetriever`.
 
+    Passages of the same text, such as the rows of a table that is there as CSV and as
+    XLSX, count as one: the best stays, and ``meta["_also_in"]`` lists where else it stands.
+
     :param limit: Passages returned; all by default.
     """
     found = {document.id: document for document in [*by_vector, *by_words]}
@@ -101,12 +107,20 @@ def fuse(
         id_: alpha * scaled_vectors.get(id_, 0.0) + (1 - alpha) * scaled_words.get(id_, 0.0)
         for id_ in found
     }
-    fused = []
-    for id_ in sorted(scores, key=lambda id_: -scores[id_])[:limit]:
+    fused: dict[str, Document] = {}
+    for id_ in sorted(scores, key=lambda id_: -scores[id_]):
         document, score = found[id_], scores[id_]
-        parts = {"bm25": words.get(id_), "vector": vectors.get(id_), "fused": score}
-        fused.append(replace(document, score=score, meta=document.meta | {SCORES: parts}))
-    return fused
+        text = document.content or id_
+        if text in fused:
+            fused[text].meta.setdefault(ALSO_IN, []).append(_place(document))
+        elif limit is None or len(fused) < limit:
+            parts = {"bm25": words.get(id_), "vector": vectors.get(id_), "fused": score}
+            fused[text] = replace(document, score=score, meta=document.meta | {SCORES: parts})
+    return list(fused.values())
+
+
+def _place(document: Document) -> dict[str, Any]:
+    return {name: document.meta.get(name) for name in ("document", "page", "start", "end")}
 
 
 def _scaled(scores: dict[str, float]) -> dict[str, float]:

@@ -27,6 +27,7 @@ class Hit:
     :param score: What the hits are ordered by; comparable within one search only.
     :param bm25: Keyword score, or None where keywords did not find it.
     :param vector: Cosine of question and passage, or None where vectors did not find it.
+    :param also_in: Other places of the same text: ``document``, ``page``, ``start``, ``end``.
     :param evidence: Stretches of the passage that answer best, as offsets in ``text``.
     :param meta: Everything else known of the passage.
     """
@@ -41,6 +42,7 @@ class Hit:
     score: float
     bm25: float | None
     vector: float | None
+    also_in: tuple[Mapping[str, Any], ...]
     evidence: tuple[tuple[int, int], ...]
     meta: Mapping[str, Any]
 
@@ -108,6 +110,7 @@ def _hit(document: Document, evidence: Any) -> Hit:
         score=float(document.score or 0.0),
         bm25=scores.get("bm25"),
         vector=scores.get("vector"),
+        also_in=tuple(meta.pop("_also_in", ())),
         evidence=tuple(tuple(span) for span in evidence),
         meta=meta | {"scores": scores},
     )

@@ -31,6 +31,8 @@ def print_hit(console: Console, hit: "Hit", number: int | None = None) -> None:
         if isinstance(value, float | int)
     ]
     console.print(Text("   " + ", ".join(place), style="cyan"))
+    if others := sorted({str(place["document"]) for place in hit.also_in} - {hit.document}):
+        console.print(Text("   also in " + ", ".join(others), style="dim cyan"))
     console.print(Text(f"   score {hit.score:.3g} ({', '.join(parts)})", style="dim"))
     passage = Text(hit.text)
     for start, end in hit.evidence:

@@ -112,6 +112,7 @@ def _contract(hit: "Hit") -> dict[str, Any]:
         "bm25": hit.bm25,
         "vector": hit.vector,
         "headings": hit.headings,
+        "also_in": [dict(place) for place in hit.also_in],
         "evidence": [list(span) for span in hit.evidence],
         "scores": meta.pop("scores", {}),
         "meta": meta,

@@ -37,7 +37,6 @@ from pipelines.retrieve import SCORES, HybridRetriever
 from pipelines.stores.sqlite import SqliteDocumentStore
 
 _HELD_OUT, _HELD_OUT_AT = 12, 5
-_DIMENSIONS = 48
 _PARAGRAPHS, _QUESTIONS, _ARTICLES = 72, 128, 2
 _HIDDEN = 24
 _LONGEST_PASSAGE, _LONGEST_QUESTION = 256, 40
@@ -81,10 +80,10 @@ class States:
 class Projections(nn.Module):
     """What :class:`pipelines.late_interaction.LateInteraction` computes, to be learned."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dimensions: int) -> None:
         super().__init__()
-        self.question = nn.Linear(width, _DIMENSIONS)
-        self.passage = nn.Linear(width, _DIMENSIONS)
+        self.question = nn.Linear(width, dimensions)
+        self.passage = nn.Linear(width, dimensions)
         self.weight = nn.Linear(width, 1)
         self.temperature = nn.Parameter(torch.tensor(3.0))
 
@@ -136,10 +135,12 @@ def read(path: Path) -> Data:
     return Data(documents, questions, article, [places[q.gold_ids[0]] for q in questions])
 
 
-def train_projections(data: Data, embedder: Embedder, cache: Path, epochs: float) -> Projections:
+def train_projections(
+    data: Data, embedder: Embedder, cache: Path, epochs: float, dimensions: int
+) -> Projections:
     passages = States(cache / "passages", embedder, [passage_text(d) for d in data.documents])
     questions = States(cache / "questions", embedder, [q.question for q in data.questions])
-    model = Projections(embedder.dimensions)
+    model = Projections(embedder.dimensions, dimensions)
     asked: dict[int, list[int]] = {}
     for number, place in enumerate(data.gold):
         asked.setdefault(place, []).append(number)
@@ -269,6 +270,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder for token states, 3 GB")
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument("--dimensions", type=int, default=48, help="numbers stored for a token")
     parser.add_argument("--projections", type=Path, help="take these from an earlier file")
     parser.add_argument("--scorer-questions", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
@@ -283,7 +285,9 @@ def main() -> None:
         loaded = load_file(options.projections)
         arrays = {name: value for name, value in loaded.items() if not name.startswith("scorer.")}
     else:
-        arrays = train_projections(data, embedder, options.cache, options.epochs).arrays()
+        arrays = train_projections(
+            data, embedder, options.cache, options.epochs, options.dimensions
+        ).arrays()
     facts = {"encoder": embedder.fingerprint.split(":", 1)[0]}
     save_file(arrays, options.out, facts)
     held_out = {article for article in data.article if article % _HELD_OUT == _HELD_OUT_AT}

@@ -6,3 +6,23 @@ class ExpertError(Exception):
 
     Raised only through its subclasses. The command line prints it without a traceback.
     """
+
+
+class AdaptersError(ExpertError):
+    """Base of every error raised in this package; raised only through its subclasses."""
+
+
+class CacheError(AdaptersError):
+    """Raised when the user's cache folder cannot be written."""
+
+
+class ModelError(AdaptersError):
+    """Raised when a language model cannot be found, fetched, verified, built or loaded."""
+
+
+class NotEnoughRoomError(ModelError):
+    """Raised when a model does not fit into free memory or disk; says how much it needs."""
+
+
+class GenerationError(AdaptersError):
+    """Raised when a request cannot be generated from: too long, empty, or not well formed."""

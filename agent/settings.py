@@ -81,6 +81,19 @@ class RetrievalSettings(_Section):
     """A YAML pipeline of your own in place of the built-in one."""
 
 
+class ModelSettings(_Section):
+    """Which language model writes answers, and how it is loaded."""
+
+    name: str = "lab"
+    """lab, a folder, or a hub id of a Phi-3 model; better chosen with `expert model use`."""
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8", "nf4"] = "auto"
+    """How its weights are kept; auto measures what is fastest here."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; auto takes a GPU where there is one."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=8192)] = 256
+    """Tokens of an answer at most."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default.
 
@@ -103,6 +116,7 @@ class Settings(BaseSettings):
     index: IndexSettings = IndexSettings()
     weaviate: WeaviateSettings = WeaviateSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    model: ModelSettings = ModelSettings()
 
     @classmethod
     def settings_customise_sources(

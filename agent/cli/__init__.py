@@ -14,6 +14,7 @@ _COMMANDS = {
     "init": "Create a workspace with its settings file.",
     "index": "Index folders, files and database tables.",
     "search": "Search the index and show the passages found.",
+    "model": "Build, choose and look at the language model.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
     "config": "Show the settings in force.",
     "doctor": "Check what is installed and reachable, and what to do about gaps.",

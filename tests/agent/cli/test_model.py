@@ -1,0 +1,76 @@
+"""`expert model`: build, use, list, info, path."""
+
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+Expert = Callable[..., SimpleNamespace]
+
+
+@pytest.fixture
+def _lab(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lab model, built once a run."""
+    if "EXPERT_CACHE" not in os.environ:
+        folder = tmp_path_factory.getbasetemp().parent / "expert-cache"
+        monkeypatch.setenv("EXPERT_CACHE", str(folder))
+    from adapters.lab import lab_model
+
+    lab_model()
+
+
+@pytest.fixture
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPERT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("_lab")
+def test_the_lab_model_is_built_and_described(expert: Expert) -> None:
+    built = expert("model", "build", "lab", "--json")
+    assert built.code == 0
+    assert built.json["parameters"] == 134_515_008
+    assert (built.json["licence"], built.json["revision"]) == ("apache-2.0", None)
+    assert Path(expert("model", "path", "lab").out.strip()) == Path(built.json["path"])
+    shown = expert("model", "info")
+    assert "135 million parameters" in shown.out
+    assert "for trying out and for tests" in shown.out
+    listed = expert("model", "list", "--json").json["models"]
+    assert [(model["name"], model["used"]) for model in listed] == [("lab", True)]
+
+
+@pytest.mark.usefixtures("_lab")
+def test_the_model_in_use_is_noted_in_the_settings(expert: Expert, tmp_path: Path) -> None:
+    assert expert("init").code == 0
+    before = (tmp_path / ".expert" / "expert.toml").read_text()
+    lab = Path(expert("model", "path", "lab").out.strip())
+    used = expert("model", "use", str(lab))
+    assert used.code == 0
+    assert ".expert/expert.toml says so" in used.out
+    text = (tmp_path / ".expert" / "expert.toml").read_text()
+    assert tomllib.loads(text)["model"]["name"] == str(lab)
+    # Comments and other settings stay as they were.
+    assert set(before.splitlines()) <= set(text.splitlines())
+    assert expert("model", "use", "lab").code == 0
+    shown = expert("config", "show", "--json").json["settings"]["model.name"]
+    assert shown == {"value": "lab", "source": "file"}
+
+
+@pytest.mark.usefixtures("_lab")
+def test_a_variable_that_wins_is_mentioned(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPERT_MODEL__NAME", "owner/other")
+    assert "EXPERT_MODEL__NAME" in expert("model", "use", "lab").err
+
+
+@pytest.mark.usefixtures("_empty_cache")
+def test_what_is_missing_is_said_in_a_line(expert: Expert) -> None:
+    for arguments in (("info",), ("path",), ("info", "owner/none"), ("use", "nowhere")):
+        found = expert("model", *arguments)
+        assert found.code == 1
+        assert found.err.startswith("expert: ")
+        assert found.err.count("\n") == 1
+    empty = expert("model", "list")
+    assert (empty.code, "expert model build lab" in empty.out) == (0, True)
+    assert expert("model", "build", "phi").code == 2

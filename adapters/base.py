@@ -80,7 +80,7 @@ def load_model(
     files = name if isinstance(name, ModelFiles) else find_model(name, progress=progress)
     architecture = read_architecture(files.folder)
     chosen_device = _device(device)
-    free = _free(chosen_device)
+    free = free_memory(chosen_device.type)
     if precision != "auto":
         chosen, said = precision, f"{precision}, as asked for."
     elif chosen_device.type == "cpu":
@@ -178,10 +178,6 @@ def _device(asked: Device) -> torch.device:
         raise ModelError("no GPU can be used here: set device to cpu or auto")
     on_gpu = asked == "cuda" or (asked == "auto" and torch.cuda.is_available())
     return torch.device("cuda" if on_gpu else "cpu")
-
-
-def _free(device: torch.device) -> int | None:
-    return free_memory() if device.type == "cpu" else int(torch.cuda.mem_get_info(device)[0])
 
 
 def _choose_on_gpu(architecture: Architecture, free: int | None) -> tuple[Precision, str]:

@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from adapters.decoder import Decoder
-from adapters.errors import GenerationError
+from adapters.errors import GenerationError, NotEnoughRoomError
+from adapters.memory import free_memory
 from adapters.prefixes import Prefixes
 from adapters.sampling import Sampler, Sampling
 from adapters.step import Run
@@ -23,6 +24,8 @@ from adapters.text_stream import TextStream, loops
 Reason = Literal["stop", "length", "repetition", "cancelled"]
 # Checking for loops takes as long as writing some hundredths of a token.
 _LOOP_CHECK_EVERY = 16
+# Asking how much memory is free takes longer than taking so little.
+_UNCHECKED_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +163,16 @@ class Batch:
         for row in ended:
             self._leave(row, "cancelled")
         while self._waiting and len(self._rows) < self._most_rows:
-            row = self._waiting.popleft()
-            if row.cancelled:
+            row = self._waiting[0]
+            if not row.cancelled and not self._fits(row):
+                if self._rows:
+                    break
+                row.error = NotEnoughRoomError(
+                    f"no memory for a text of {len(row.tokens) + row.most_new} tokens: "
+                    "free some, or ask for less"
+                )
+            self._waiting.popleft()
+            if row.cancelled or row.error is not None:
                 row.generation = self._outcome(row, "cancelled")
                 ended.append(row)
             else:
@@ -180,6 +191,13 @@ class Batch:
         self._rows.clear()
         self._waiting.clear()
         self._cache.clear()
+
+    def _fits(self, row: Row) -> bool:
+        more = self._cache.more_bytes(len(row.tokens) + row.most_new)
+        if more < _UNCHECKED_BYTES:
+            return True
+        free = free_memory(self._decoder.device.type)
+        return free is None or more <= free
 
     def _join(self, row: Row) -> None:
         row.slot = self._cache.join(len(row.tokens) + row.most_new)

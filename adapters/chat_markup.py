@@ -33,7 +33,7 @@ class ChatMarkup:
         path = folder / "tokenizer.json"
         definition = read_json(path)
         try:
-            self.tokenizer = Tokenizer.from_str(json.dumps(definition))
+            self.tokenizer = Tokenizer.from_file(str(path))
             added = list(definition.get("added_tokens") or [])
             # Without them their words are text like any other.
             self._plain = Tokenizer.from_str(json.dumps(definition | {"added_tokens": []}))

@@ -33,6 +33,7 @@ class TextGenerator:
         """Return what each request comes to, in order.
 
         :raises GenerationError: When a request cannot be generated from; then none is.
+        :raises NotEnoughRoomError: When there is no memory for one.
         """
         with self._lock:
             try:
@@ -79,6 +80,8 @@ class Stream(Iterator[str]):
                 row = self._batch.submit(self._request)
                 while row.generation is None:
                     self._batch.step()
+                    if row.error is not None:
+                        raise row.error
                     if piece := row.stream.new_text(ended=row.generation is not None):
                         yield piece
                 self.generation = row.generation

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters import cache
-from adapters.architecture import read_architecture, read_json
+from adapters.architecture import architecture_of, read_json
 from adapters.errors import ModelError, NotEnoughRoomError
 from adapters.memory import check_memory, free_memory, gigabytes, needed_bytes
 from adapters.weights import weight_files
@@ -80,7 +80,7 @@ def _fetch(repository: str, revision: str) -> Path:
             raise ModelError(f"{repository} has no safetensors weights: choose another model")
         pinned: dict[str, Any] = {"revision": found.sha}
         config = Path(hf_hub_download(repository, "config.json", **pinned))
-        architecture = read_architecture(config.parent)
+        architecture = architecture_of(read_json(config), repository)
         needed = sum(size for name, size in files.items() if _is_wanted(name))
         _check_disk(repository, int(needed * _MARGIN), Path(constants.HF_HUB_CACHE))
         check_memory(repository, needed_bytes(architecture, "nf4"), free_memory())

@@ -76,18 +76,30 @@ class KVCache:
 
     def reserve(self, length: int) -> None:
         """Make room for one row more and for rows of a length."""
-        slots, capacity = self._layers[0].shape[:2]
-        length = max(capacity, -(-length // _GRANULE) * _GRANULE)
-        rows = len(self.lengths)
-        if length == capacity and rows < slots:
+        slots, length = self._wanted(length)
+        if (slots, length) == tuple(self._layers[0].shape[:2]):
             return
-        # Twice the rows, so that sixteen that join one by one are moved four times, not fifteen.
-        wanted = slots if rows < slots else min(max(1, 2 * slots), self._most_rows)
-        used = max(self.lengths, default=0)
+        rows, used = len(self.lengths), max(self.lengths, default=0)
         for i, old in enumerate(self._layers):
-            new = self._empty(wanted, length)
+            new = self._empty(slots, length)
             new[:rows, :used] = old[:rows, :used]
             self._layers[i] = new
+
+    def more_bytes(self, length: int) -> int:
+        """Return the memory that :meth:`reserve` would take beyond what is taken."""
+        slots, length = self._wanted(length)
+        had = self._layers[0].numel()
+        tokens = slots * length * self._token[0] * self._token[1]
+        return len(self._layers) * self._layers[0].element_size() * (tokens - had)
+
+    def _wanted(self, length: int) -> tuple[int, int]:
+        """Return the rows and the tokens of each that there is to be room for."""
+        slots, capacity = self._layers[0].shape[:2]
+        rows = len(self.lengths)
+        if rows >= slots:
+            # Twice as many, so that sixteen that join one by one are moved four times.
+            slots = min(max(1, 2 * slots), self._most_rows)
+        return slots, max(capacity, -(-length // _GRANULE) * _GRANULE)
 
     def places(self, row: int, start: int, count: int) -> range:
         """Return where tokens of a row are written, for :meth:`write`."""

@@ -32,8 +32,15 @@ def needed_bytes(architecture: Architecture, precision: Precision) -> int:
     return math.ceil(weights + tokens * token * _STATES[precision]) + _BESIDE
 
 
-def free_memory() -> int | None:
-    """Return the bytes that this process may still take; None where that is not known."""
+def free_memory(device: str = "cpu") -> int | None:
+    """Return the bytes that this process may still take; None where that is not known.
+
+    :param device: cpu or cuda.
+    """
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
     found = [value for value in (_available(), _left_in_group()) if value is not None]
     return min(found, default=None)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_LIKELY = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -62,11 +64,21 @@ class Sampler:
             logits[known] = torch.where(scores > 0, scores / penalty, scores * penalty)
         if sampling.temperature == 0:
             return int(logits.argmax())
-        chances, tokens = torch.softmax(logits.double() / sampling.temperature, -1).sort(
-            descending=True, stable=True
-        )
-        total = chances.cumsum(-1)
+        chances = torch.softmax(logits.double() / sampling.temperature, dim=-1)
+        if sampling.top_p == 1:
+            return self._draw(chances, len(chances))
+        # Sorting a few is much quicker than all of them, and they are nearly always enough.
+        for count in (min(_LIKELY, len(chances)), len(chances)):
+            found, tokens = chances.topk(count)
+            total = found.cumsum(-1)
+            if total[-1] >= sampling.top_p or count == len(chances):
+                break
         # The first token is always among them; then those before which top_p is not reached.
-        kept = int((total - chances < sampling.top_p).sum())
-        drawn = self._luck.random() * float(total[kept - 1])
-        return int(tokens[min(int(torch.searchsorted(total[:kept], drawn, right=True)), kept - 1)])
+        kept = int((total - found < sampling.top_p).sum())
+        return int(tokens[self._draw(found, kept)])
+
+    def _draw(self, chances: Tensor, kept: int) -> int:
+        """Return the place of one of the first chances."""
+        total = chances[:kept].cumsum(-1)
+        drawn = self._luck.random() * float(total[-1])
+        return min(int(torch.searchsorted(total, drawn, right=True)), kept - 1)

@@ -9,7 +9,7 @@ import torch
 
 from adapters.base import LanguageModel, load_model
 from adapters.batch import Batch, Request
-from adapters.errors import GenerationError
+from adapters.errors import GenerationError, NotEnoughRoomError
 from adapters.generate import TextGenerator
 from adapters.prefixes import Prefixes
 from adapters.sampling import Sampling
@@ -230,3 +230,29 @@ def test_a_text_ends_where_the_model_s_context_does(model: LanguageModel) -> Non
         batch.step()
     assert row.generation is not None
     assert len(row.generation.tokens) <= 8
+
+
+def test_without_memory_rows_wait_for_others_or_are_told(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adapters import batch as batch_module
+
+    monkeypatch.setattr(batch_module, "_UNCHECKED_BYTES", 0)
+    free = [10**12]
+    monkeypatch.setattr(batch_module, "free_memory", lambda device: free[0])
+    batch = Batch(model.decoder, model.markup.tokenizer, end_tokens=frozenset(), most_rows=4)
+    first = batch.submit(Request(prompts(1)[0], max_new_tokens=4))
+    batch.step()
+    free[0] = 0
+    second = batch.submit(Request(prompts(1)[0], max_new_tokens=4))
+    batch.step()
+    assert second.slot == -1
+    while first.generation is None:
+        batch.step()
+    # There is room for it now: the first row's.
+    while not batch.is_idle:
+        batch.step()
+    assert second.generation is not None
+    assert second.generation.reason == "length"
+    with pytest.raises(NotEnoughRoomError, match="no memory"):
+        TextGenerator(model).generate([Request(prompts(1)[0], max_new_tokens=4)])

@@ -13,6 +13,8 @@ from adapters.errors import ExpertError
 _COMMANDS = {
     "init": "Create a workspace with its settings file.",
     "index": "Index folders, files and database tables.",
+    "ask": "Answer a question, with its sources.",
+    "chat": "Keep asking; follow-up questions know what was said.",
     "search": "Search the index and show the passages found.",
     "model": "Build, choose and look at the language model.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
@@ -20,7 +22,7 @@ _COMMANDS = {
     "doctor": "Check what is installed and reachable, and what to do about gaps.",
     "demo": "Index the example industries and search them.",
 }
-EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILURE, EXIT_USAGE, EXIT_ABSTAINED, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 class _LazyGroup(click.Group):
@@ -57,7 +59,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog='Start with `expert index FOLDER`, then `expert search "your question"`.',
+    epilog='Start with `expert index FOLDER`, then `expert ask "your question"`.',
 )
 @click.option(
     "--workspace",
@@ -75,7 +77,7 @@ def cli(context: click.Context, workspace: str | None) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failure, 2 usage, 130 interrupted.
+    """Run the command line and exit: 0 done, 1 failure, 2 usage, 3 abstained, 130 interrupted.
 
     :param arguments: Arguments after the command's name; None for the process's own.
     """

@@ -1,0 +1,90 @@
+"""``expert chat`` as it is called: lines of a pipe here, a terminal below."""
+
+import io
+import stat
+from collections.abc import Callable
+
+import pytest
+
+from agent.workspace import Workspace
+
+Expert = Callable[..., object]
+LEAVE = "How many days of annual leave do full-time staff earn?"
+
+
+@pytest.fixture
+def chat(
+    expert: Expert,
+    own_workspace: Workspace,
+    word_answerer: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Expert:
+    """Run ``expert chat`` with lines on standard input."""
+
+    def run(*lines: str, options: tuple[str, ...] = ()) -> object:
+        content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return expert("--workspace", str(own_workspace.path), "chat", *options)
+
+    return run
+
+
+def test_lines_are_answered_one_by_one(chat: Expert, own_workspace: Workspace) -> None:
+    result = chat(LEAVE, "", "And part-time staff?", "/route")
+    assert result.code == 0
+    assert result.err == ""
+    blocks = result.out.split("\n\n")
+    assert blocks[0].splitlines()[:3] == [
+        f"> {LEAVE}",
+        "Full-time staff earn 25 days of annual leave a year.",
+        "[1] Leave",
+    ]
+    assert blocks[1].splitlines()[:2] == [
+        "> And part-time staff?",
+        "searched as: And part-time staff? (days annual leave full-time earn 25)",
+    ]
+    assert blocks[2].startswith("asked: And part-time staff?\n")
+    assert "\x1b" not in result.out
+    (record,) = (own_workspace.path / "chats").iterdir()
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert not (own_workspace.path / "chat_history").exists()
+
+
+def test_problems_go_to_standard_error_and_into_the_exit_code(chat: Expert) -> None:
+    result = chat("/sorces", LEAVE)
+    assert result.code == 1
+    assert result.err == "unknown command /sorces: did you mean /sources?\n"
+    assert "25 days" in result.out
+
+
+def test_an_abstention_is_no_failure(chat: Expert) -> None:
+    result = chat("Where do visitors drive trains?")
+    assert result.code == 0
+    assert "No answer: the documents found do not answer this." in result.out
+
+
+def test_nothing_to_read_is_nothing_to_do(chat: Expert) -> None:
+    result = chat()
+    assert (result.code, result.out, result.err) == (0, "", "")
+
+
+def test_bytes_that_are_no_text_and_very_long_lines(chat: Expert) -> None:
+    result = chat("annual \udcff\x1b[31m leave days", "annual leave " * 8000, "/help")
+    assert result.code == 0
+    assert result.out.count("25 days of annual leave") == 2
+    assert "\x1b" not in result.out
+
+
+def test_the_answerer_in_force_is_told_with_its_reason(chat: Expert) -> None:
+    result = chat("/model", "/model phi3", "/model quote")
+    lines = result.out.splitlines()
+    assert lines[0].startswith("quote: sentences of the documents, no language model (the default")
+    assert lines[1] == "phi3: the language model lab (chosen here)"
+    assert lines[2] == "quote: sentences of the documents, no language model (chosen here)"
+    assert chat("/model", options=("--answerer", "phi3")).out.startswith("phi3: ")
+
+
+def test_chatting_before_indexing_says_what_to_do(expert: Expert) -> None:
+    result = expert("chat")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.endswith("run `expert index PATH` first\n")

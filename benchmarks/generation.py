@@ -124,6 +124,11 @@ def quality(
             [Request(prompt, max_new_tokens=32, stop=("\n",)) for prompt in prompts]
         )
         answers[precision] = [one.text for one in found]
+        alone = TextGenerator(model, most_rows=1, prefix_bytes=0).generate(
+            [Request(prompt, max_new_tokens=32, stop=("\n",)) for prompt in prompts[:_ROWS]]
+        )
+        same = [a.tokens == b.tokens for a, b in zip(alone, found, strict=False)]
+        figures[f"{precision}_batch_equals_single"] = statistics.mean(same)
         scores = [
             f1(one.text, accepted) for one, (_, _, accepted) in zip(found, asked, strict=True)
         ]

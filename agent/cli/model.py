@@ -52,7 +52,7 @@ def use(workspace: Workspace, name: str, as_json: bool) -> None:
     """
     facts = _found(name, silent=as_json)
     # A folder is meant from wherever the command is run.
-    chosen = facts.name if name == "lab" or "@" not in name else name
+    chosen = facts.name if facts.revision is None else name
     path = _write(workspace, chosen)
     _show(facts, as_json, f"{chosen} is the model now; {path} says so.")
     if _VARIABLE in os.environ and os.environ[_VARIABLE] != chosen:
@@ -69,7 +69,7 @@ def list_models(workspace: Workspace, as_json: bool) -> None:
 
     used = workspace.settings.model.name
     found = local_models()
-    if used.partition("@")[0] not in [model.name for model in found]:
+    if not any(_is_same(model.name, used) for model in found):
         try:
             found.append(find_local(used))
         except ModelError as error:
@@ -152,7 +152,7 @@ def _write(workspace: Workspace, name: str) -> Path:
 
 
 def _is_same(name: str, used: str) -> bool:
-    return name == used.partition("@")[0] or name == str(Path(used).expanduser().absolute())
+    return name in (used, used.partition("@")[0], str(Path(used).expanduser().absolute()))
 
 
 def _show(facts: "ModelFacts", as_json: bool, done: str) -> None:

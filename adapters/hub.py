@@ -9,9 +9,9 @@ from typing import Any
 
 from adapters import cache
 from adapters.architecture import architecture_of, read_json
-from adapters.errors import ModelError, NotEnoughRoomError
+from adapters.errors import AdaptersError, ModelError, NotEnoughRoomError
 from adapters.memory import check_memory, free_memory, gigabytes, needed_bytes
-from adapters.weights import weight_files
+from adapters.weight_files import weight_files
 
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(?:@[\w./-]+)?")
 # Weights in safetensors, configuration, tokenizer and card: no code, nothing pickled.
@@ -91,7 +91,9 @@ def _fetch(repository: str, revision: str) -> Path:
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no answer"
         raise ModelError(f"the hub has no model {repository} for you ({status})") from error
-    except (OSError, ValueError) as error:
+    except AdaptersError:
+        raise
+    except Exception as error:  # the hub's client lets its HTTP library's own errors through
         raise ModelError(
             f"cannot fetch {repository} from the hub: without network give a model's folder, or lab"
         ) from error

@@ -12,7 +12,7 @@ from adapters.architecture import read_architecture, read_json
 from adapters.errors import ModelError
 from adapters.hub import HUB_ID, fetched, from_hub, pin_of, pins_folder
 from adapters.lab import Progress, entry_name, lab_model
-from adapters.weights import check_weights, weight_files
+from adapters.weight_files import check_weights, weight_files
 
 LAB = "lab"
 _LICENCE = re.compile(r"^license:\s*(.+?)\s*$", re.MULTILINE)

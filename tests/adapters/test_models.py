@@ -3,6 +3,8 @@
 import json
 import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,8 +103,11 @@ def test_without_network_a_hub_id_is_one_line(
 ) -> None:
     import huggingface_hub
 
+    class ConnectError(Exception):
+        """As the HTTP library's: no OSError."""
+
     def unreachable(*args: Any, **options: Any) -> None:
-        raise OSError("no route to host")
+        raise ConnectError
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
     with pytest.raises(ModelError, match="without network") as caught:
@@ -172,3 +177,11 @@ def test_a_model_of_another_kind_is_not_fetched(on_hub: list[str], folder: Path)
     with pytest.raises(ModelError, match="choose a Phi-3 model"):
         find_model("owner/small")
     assert not any(call.startswith("fetch") for call in on_hub)
+
+
+def test_looking_at_models_loads_no_torch(folder: Path) -> None:
+    told = (
+        "import sys; from adapters.models import facts_of, find_model, local_models;"
+        f"facts_of(find_model({str(folder)!r})); local_models(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", told], check=True)

@@ -70,14 +70,12 @@ class Chat:
         """Answer until there are no more questions, or the user leaves."""
         while not self.leaving:
             try:
-                line = self._questions.read()
+                self.take(self._questions.read())
             except KeyboardInterrupt:
                 if not self._questions.interactive:
                     raise
-                continue
             except EOFError:
                 return
-            self.take(line)
 
     def take(self, line: str) -> None:
         """Answer a question or run a command; Ctrl-C ends that, not the chat.

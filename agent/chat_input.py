@@ -1,6 +1,8 @@
 """Where a chat's questions come from: a person at a terminal, or lines of a file or pipe."""
 
-from collections.abc import Iterable, Mapping
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -95,7 +97,21 @@ class TerminalQuestions:
 
     def read(self) -> str:
         """Let the user type a question."""
-        return self._session.prompt()
+        with _interrupts_ignored():
+            return self._session.prompt()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Leave Ctrl-C to the prompt, which takes it as a key as soon as it stands.
+
+    Raised in the moment before, it would strand the event loop that is being made.
+    """
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _PrintableHistory(FileHistory):

@@ -20,10 +20,11 @@ _LINES_KEPT_FREE = 3
 
 
 @contextmanager
-def _no_echo() -> Iterator[None]:
-    """Keep what is typed ahead off the screen, where it would push the reply about.
+def keys_held_back() -> Iterator[None]:
+    """Keep what is typed ahead for the next prompt, as it is typed, and off the screen.
 
-    It is not lost: the next prompt shows it.
+    Echoed, it would stand in the middle of a reply; read by lines, a Ctrl-D would be lost.
+    Ctrl-C interrupts as ever.
     """
     try:
         import termios
@@ -35,9 +36,10 @@ def _no_echo() -> Iterator[None]:
         return
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    silent = termios.tcgetattr(descriptor)
-    silent[3] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+    held = termios.tcgetattr(descriptor)
+    held[0] &= ~termios.ICRNL
+    held[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(descriptor, termios.TCSANOW, held)
     try:
         yield
     finally:
@@ -56,7 +58,7 @@ class Streamed:
         self._pieces: list[str] = []
         self._since = time.monotonic()
         self._spinner = Spinner("dots", Text(waiting, style="dim"))
-        self._unechoed = ExitStack()
+        self._keys = ExitStack()
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
@@ -66,7 +68,7 @@ class Streamed:
     def __enter__(self) -> Self:
         """Start showing."""
         if self._live is not None:
-            self._unechoed.enter_context(_no_echo())
+            self._keys.enter_context(keys_held_back())
             self._live.start(refresh=False)
         return self
 
@@ -79,7 +81,7 @@ class Streamed:
         """Take away what was shown."""
         if self._live is not None:
             self._live.stop()
-        self._unechoed.close()
+        self._keys.close()
 
     @property
     def on_text(self) -> Callable[[str], None] | None:

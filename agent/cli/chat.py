@@ -1,5 +1,6 @@
 """``expert chat``: keep asking."""
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def command(workspace: Workspace, answerer: str | None) -> int:
     from agent.chat_expert import Asked, ChatExpert
     from agent.chat_input import LineQuestions
     from agent.chat_log import ChatLog
+    from agent.chat_screen import keys_held_back
     from agent.printable import one_line
 
     def open_expert(name: str | None) -> Asked:
@@ -68,10 +70,8 @@ def command(workspace: Workspace, answerer: str | None) -> int:
             "/help lists the commands, Ctrl-D leaves."
         )
         console.print(Text(welcome, style="dim"))
-    try:
+    with contextlib.closing(chat), keys_held_back():
         chat.run()
-    finally:
-        chat.close()
     return int(chat.failed and not interactive)
 
 

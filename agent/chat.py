@@ -14,7 +14,7 @@ from agent.chat_commands import run_command
 from agent.chat_expert import ChatExpert
 from agent.chat_log import ChatLog
 from agent.chat_screen import Streamed
-from agent.cli.display import print_reply, print_text
+from agent.cli.display import print_reply, print_text, shortened
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn
 from agent.printable import one_line, printable
@@ -104,7 +104,7 @@ class Chat:
 
     def _ask(self, question: str) -> None:
         if not self._questions.interactive:
-            print_text(self.console, Text(f"> {one_line(question)}"))
+            print_text(self.console, Text(f"> {shortened(question)}"))
         with Streamed(self.console) as streamed:
             try:
                 reply = self._expert.get().ask(
@@ -122,7 +122,7 @@ class Chat:
         self._turns.append(_turn(reply))
         self._keep("answer", **reply.to_dict())
         if reply.searched != reply.question:
-            print_text(self.console, Text(f"searched as: {one_line(reply.searched)}", style="dim"))
+            print_text(self.console, Text(f"searched as: {shortened(reply.searched)}", style="dim"))
         print_reply(self.console, reply, panel=True)
         self.console.print()
 

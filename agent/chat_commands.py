@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.chat_log import save_transcript
-from agent.cli.display import numbered, print_source, print_text, source_text, sources_of
+from agent.cli.display import numbered, print_source, print_text, shortened, source_text, sources_of
 from agent.printable import one_line
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def _route(chat: "Chat", argument: str) -> None:
         return
     answer = reply.answer
     rows = {
-        "asked": one_line(reply.question),
-        "searched as": one_line(reply.searched),
+        "asked": shortened(reply.question),
+        "searched as": shortened(reply.searched),
         "passages found": str(len(reply.hits)),
         "route": reply.route + (f" ({one_line(answer.reason)})" if answer.reason else ""),
         "answerer": answer.answerer + (f", adapter {reply.adapter}" if reply.adapter else ""),

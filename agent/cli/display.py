@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.search import Hit
 
 EMPHASIS = "bold yellow"
-_QUOTE_LINES = 3
+_MOST_SHOWN = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,12 @@ def print_hit(console: Console, hit: "Hit", number: int | None = None) -> None:
     console.print()
 
 
+def shortened(text: str) -> str:
+    """Return a text on one line, cut at a word where it would take more than a few."""
+    text = one_line(text)
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN].rsplit(" ", 1)[0] + " …"
+
+
 def print_text(console: Console, text: Text) -> None:
     """Print a text, wrapped at words on a terminal and not at all in a pipe."""
     console.print(text, soft_wrap=not console.is_terminal)
@@ -159,13 +165,8 @@ def _described(source: Source, answer: str | None) -> Text:
     text = source_text(source)
     quote = one_line(source.citation.quote)
     if answer is None or quote != one_line(answer):
-        text.append(f"\n{_shortened(quote)}", style="dim")
+        text.append(f"\n{shortened(quote)}", style="dim")
     return text
-
-
-def _shortened(quote: str) -> str:
-    most = _QUOTE_LINES * 80
-    return quote if len(quote) <= most else quote[:most].rsplit(" ", 1)[0] + " …"
 
 
 def _passage(citation: "Citation", hits: Sequence["Hit"]) -> "Hit | None":

@@ -109,8 +109,8 @@ class KVCache:
     def write(self, layer: int, places: Tensor, keys: Tensor, values: Tensor) -> None:
         """Write the keys and values of tokens, each [tokens, kv heads, head width]."""
         flat = self._layers[layer].flatten(0, 1)
-        flat[places, : self._kv_heads] = keys
-        flat[places, self._kv_heads :] = values
+        flat[:, : self._kv_heads].index_copy_(0, places, keys)
+        flat[:, self._kv_heads :].index_copy_(0, places, values)
 
     def read(self, layer: int, rows: slice, length: int) -> tuple[Tensor, Tensor]:
         """Return views of keys and values, each [rows, kv heads, length, head width]."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from adapters.errors import GenerationError
+
 _LIKELY = 1024
 
 
@@ -19,6 +21,7 @@ class Sampling:
     :param seed: The same seed gives the same answer, whatever is generated beside it; None
         for another one each time.
     :param repetition_penalty: Above 1, tokens that occurred already become less likely.
+    :raises GenerationError: When a value means nothing.
     """
 
     temperature: float = 0.0
@@ -28,7 +31,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.repetition_penalty <= 0:
-            raise ValueError(
+            raise GenerationError(
                 "temperature must be 0 or more, top_p between 0 and 1, repetition_penalty above 0"
             )
 

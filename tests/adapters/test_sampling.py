@@ -5,6 +5,7 @@ import collections
 import pytest
 import torch
 
+from adapters.errors import GenerationError
 from adapters.sampling import Sampler, Sampling
 from adapters.text_stream import TextStream
 
@@ -46,7 +47,7 @@ def test_what_was_said_becomes_less_likely() -> None:
     "wrong", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"repetition_penalty": 0}]
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="temperature"):
+    with pytest.raises(GenerationError, match="temperature"):
         Sampling(**wrong)  # type: ignore[arg-type]
 
 

@@ -161,10 +161,10 @@ def print_text(console: Console, text: Text) -> None:
 
 
 def _described(source: Source, answer: str | None) -> Text:
-    """Return a source with its quote, unless that is the answer itself and was read already."""
+    """Return a source with its quote, unless the answer says that already, word for word."""
     text = source_text(source)
     quote = one_line(source.citation.quote)
-    if answer is None or quote != one_line(answer):
+    if answer is None or quote not in one_line(answer):
         text.append(f"\n{shortened(quote)}", style="dim")
     return text
 

@@ -41,7 +41,7 @@ def test_lines_are_answered_one_by_one(chat: Expert, own_workspace: Workspace) -
     ]
     assert blocks[1].splitlines()[:2] == [
         "> And part-time staff?",
-        "searched as: And part-time staff? (days annual leave full-time earn 25)",
+        "searched as: And part-time staff? (days annual leave full-time earn)",
     ]
     assert blocks[2].startswith("asked: And part-time staff?\n")
     assert "\x1b" not in result.out

@@ -133,9 +133,9 @@ def test_a_long_quote_is_shortened_and_a_long_answer_is_not_wrapped_in_a_pipe() 
     console = _console()
     long = "word " * 1000
     citation = Citation("a.md", None, None, 0, len(long), long, 0.5)
-    print_reply(console, _reply(Answer(long + "!", 0.5, (citation,))))
+    print_reply(console, _reply(Answer(long.upper() + "!", 0.5, (citation,))))
     lines = console.file.getvalue().splitlines()
-    assert lines[0] == long + "!"
+    assert lines[0] == long.upper() + "!"
     assert lines[2].endswith("word …")
     assert len(lines[2]) < 300
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -92,7 +93,7 @@ def load_model(
         raise ModelError("int8 runs on x86 processors only: choose another precision")
     where = "memory" if chosen_device.type == "cpu" else "GPU memory"
     check_memory(f"{files.name} in {chosen}", needed_bytes(architecture, chosen), free, where)
-    decoder = build_decoder(Weights(files.folder), architecture, chosen, chosen_device)
+    decoder = build_decoder(files.folder, architecture, chosen, chosen_device)
     markup = ChatMarkup(files.folder)
     return LanguageModel(
         files=files,
@@ -105,14 +106,17 @@ def load_model(
 
 
 def build_decoder(
-    weights: Weights, architecture: Architecture, precision: Precision, device: torch.device
+    folder: Path, architecture: Architecture, precision: Precision, device: torch.device
 ) -> Decoder:
     """Return a decoder, its weights read and converted one at a time.
 
+    :param folder: The model's.
+    :param architecture: What its configuration says.
     :param precision: How they are kept; rounded ones compute in fp32 on a CPU, in bf16 on
         a GPU.
     :raises ModelError: When weights are missing.
     """
+    weights = Weights(folder)
     dtype = _TYPES.get(precision, torch.float32 if device.type == "cpu" else torch.bfloat16)
     make = _maker(precision, dtype, device)
     table = (architecture.vocabulary, architecture.width)
@@ -142,7 +146,8 @@ def build_decoder(
     head = "model.embed_tokens" if architecture.tied else "lm_head"
     if precision == "int8":
         # Looking up some rows of the file is nothing; a copy in fp32 would cost its memory.
-        embeddings = weights.read("model.embed_tokens.weight", table)
+        # Mapped anew: what was read so far is let go with the first mapping.
+        embeddings = Weights(folder).read("model.embed_tokens.weight", table)
         output = projection(head, table)
     else:
         embeddings = plain("model.embed_tokens", table)

@@ -97,7 +97,12 @@ class Decoder:
 
     def _normalise(self, states: Tensor, weight: Tensor) -> Tensor:
         width, epsilon = self.architecture.width, self.architecture.epsilon
-        return functional.rms_norm(states, (width,), weight, epsilon)
+        if states.dtype != torch.float32 or states.device.type != "cpu":
+            return functional.rms_norm(states, (width,), weight, epsilon)
+        # Three times as fast on a CPU, where the function above is several of its own.
+        size = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+        scale = size.square_().div_(width).add_(epsilon).rsqrt_()
+        return states.mul(scale).mul_(weight)
 
     def _attend(self, number: int, qkv: Tensor, cache: KVCache, step: Step) -> Tensor:
         heads = qkv.view(len(qkv), -1, self.architecture.head_width)

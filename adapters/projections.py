@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _ENGINE = "fbgemm"
+_TINY = 1e-12
 
 
 class Projection(Protocol):
@@ -41,7 +42,12 @@ class FloatProjection:
 
 
 class Int8Projection:
-    """A matrix in 8 bits, one scale an output; products with states in 8 bits, one scale a row.
+    """A matrix in 8 bits, one scale an output; states in 16, as two halves of 8.
+
+    Some states of a language model are a hundred times the others, which 8 bits cannot
+    express: SmolLM2's likeliest token changed at 13 % of places, against 4 % with the halves
+    (the weights' own rounding). The halves are two rows of one product, so that few rows,
+    where reading the matrix is what takes time, cost the same.
 
     Sums are of whole numbers and exact, and a row's scale is its own, so that what a row
     comes to does not depend on the rows beside it.
@@ -53,13 +59,16 @@ class Int8Projection:
         weight = weight.float()
         # Where the processor adds pairs of products in 16 bits, eight bits by eight overflow.
         self._levels = 63 if overflows() else 127
-        scales = weight.abs().amax(dim=1).clamp_min(1e-12) / 127
-        self._packed = _pack(weight, scales)
+        self._packed = _pack(weight, weight.abs().amax(dim=1).clamp_min(_TINY) / 127)
 
     def __call__(self, states: Tensor, step: "Step") -> Tensor:
         """Return the product. See :class:`Projection`."""
-        reach = states.abs().amax(dim=-1, keepdim=True).clamp_min_(1e-12)
-        return _multiply(states / reach, self._levels, self._packed).mul_(reach)
+        levels, rows = self._levels, len(states)
+        reach = states.abs().amax(dim=-1, keepdim=True).clamp_min_(_TINY).div_(levels)
+        upper = states / reach
+        lower = (upper - upper.round()).mul_(2 * levels)
+        products = _multiply(torch.cat([upper, lower]), levels, self._packed)
+        return products[:rows].add_(products[rows:], alpha=1 / (2 * levels)).mul_(reach)
 
 
 class Nf4Projection:
@@ -90,10 +99,10 @@ def int8_is_available() -> bool:
         return False
     try:
         ones = torch.ones(16, 64)
-        product = _multiply(ones, 63, _pack(ones, torch.full((16,), 1 / 127)))
+        product = _multiply(63 * ones, 63, _pack(ones, torch.full((16,), 1 / 127)))
     except (AttributeError, RuntimeError):
         return False
-    return bool((product - 64).abs().max() < 1)
+    return bool((product - 63 * 64).abs().max() < 1)
 
 
 @cache
@@ -101,13 +110,13 @@ def overflows() -> bool:
     """Tell whether products of eight by eight bits overflow here, as without VNNI."""
     ones = torch.ones(16, 64)
     packed = _pack(ones, torch.full((16,), 1 / 127))
-    return bool((_multiply(ones, 127, packed) - 64).abs().max() > 1)
+    return bool((_multiply(127 * ones, 127, packed) - 127 * 64).abs().max() > 1)
 
 
 def _multiply(states: Tensor, levels: int, packed: Any) -> Tensor:
-    """Return the product with states between -1 and 1, rounded to a number of levels."""
+    """Return the product with states rounded to whole numbers, from -levels to levels."""
     product: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-        states, 1 / levels, levels + 1, packed
+        states, 1.0, levels + 1, packed
     )
     return product
 

@@ -13,7 +13,6 @@ from adapters.base import build_decoder, load_model
 from adapters.decoder import Decoder
 from adapters.models import find_model
 from adapters.step import Run
-from adapters.weights import Weights
 
 from .conftest import SHAPES
 
@@ -22,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def decoder_of(folder: Path) -> Decoder:
-    return build_decoder(Weights(folder), read_architecture(folder), "fp32", CPU)
+    return build_decoder(folder, read_architecture(folder), "fp32", CPU)
 
 
 def texts(lengths: tuple[int, ...]) -> list[list[int]]:
@@ -90,7 +89,7 @@ def test_half_precision_comes_close(small_model: Small) -> None:
     (text,) = texts((30,))
     exact = None
     for precision in ("fp32", "bf16"):
-        decoder = build_decoder(Weights(folder), read_architecture(folder), precision, CPU)
+        decoder = build_decoder(folder, read_architecture(folder), precision, CPU)
         cache = decoder.new_cache(1)
         cache.join(len(text))
         logits = decoder.forward([Run(0, text, len(text))], cache)[0]

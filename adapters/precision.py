@@ -28,7 +28,8 @@ _READ, _WRITTEN = 512, 64
 _READ_AT_ONCE = 128
 # Rounding has to be worth it.
 _WORTH_IT = 1.15
-_RECIPE = "r1"
+_RECIPE = "r2"
+_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def choose_on_cpu(architecture: Architecture, free: int | None) -> Choice:
         best = min(considered, key=lambda name: considered[name] * _handicap(name))
     others = ", ".join(f"{name} {seconds[name]:.1f} s" for name in seconds if name != best)
     said = (
-        f"{best}: measured on this machine, the matrix products of an answer take "
+        f"{best}: measured on this machine, the matrix products of an answer take one core "
         f"{seconds[best]:.1f} s ({others})."
     )
     return Choice(_known(best), said, seconds)
@@ -125,15 +126,21 @@ def _measure(architecture: Architecture) -> dict[str, float]:
     shapes = list(architecture.projections().values())
     in_layer = sum(rows * columns for rows, columns in shapes)
     layers = min(architecture.layers, max(1, -(-_WEIGHTS_AT_LEAST // in_layer)))
-    seconds = {}
-    for name, (dtype, make) in makers.items():
-        made = [
-            (make(torch.full(shape, 0.01)), shape[1]) for _ in range(layers) for shape in shapes
-        ]
-        one = _time(made, 1, dtype)
-        many = _time(made, _READ_AT_ONCE, dtype)
-        scale = architecture.layers / layers
-        seconds[name] = scale * (_WRITTEN * one + _READ / _READ_AT_ONCE * many)
+    seconds = dict.fromkeys(makers, 0.0)
+    threads = torch.get_num_threads()
+    # On one thread, by its own processor time: other programs that run just now must not decide
+    # what is kept, and several threads would wait for each other where they are interrupted.
+    torch.set_num_threads(1)
+    try:
+        for name, (dtype, make) in makers.items():
+            made = [
+                (make(torch.full(shape, 0.01)), shape[1]) for _ in range(layers) for shape in shapes
+            ]
+            one, many = (_time(made, rows, dtype) for rows in (1, _READ_AT_ONCE))
+            scale = architecture.layers / layers
+            seconds[name] = scale * (_WRITTEN * one + _READ / _READ_AT_ONCE * many)
+    finally:
+        torch.set_num_threads(threads)
     return seconds
 
 
@@ -141,9 +148,9 @@ def _time(made: list[tuple[Projection, int]], rows: int, dtype: torch.dtype) -> 
     states = {columns: torch.full((rows, columns), 0.5, dtype=dtype) for _, columns in made}
     nothing: Step = None  # type: ignore[assignment] # plain products look at no rows
     taken = []
-    for _ in range(3):
-        started = time.perf_counter()
+    for _ in range(_ROUNDS):
+        started = time.thread_time()
         for projection, columns in made:
             projection(states[columns], nothing)
-        taken.append(time.perf_counter() - started)
+        taken.append(time.thread_time() - started)
     return min(taken)

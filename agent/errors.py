@@ -13,3 +13,7 @@ class SettingsError(AgentError):
 
 class WorkspaceError(AgentError):
     """Raised when a workspace cannot be created, opened or locked, or holds no index."""
+
+
+class SuiteError(AgentError):
+    """Raised when a suite of questions cannot be read or holds none; names file and line."""

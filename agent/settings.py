@@ -94,6 +94,15 @@ class ModelSettings(_Section):
     """Tokens of an answer at most."""
 
 
+class AnswerSettings(_Section):
+    """How questions are answered."""
+
+    answerer: Literal["auto", "quote", "phi3"] = "auto"
+    """quote (no language model), phi3, or auto for the one that measured better."""
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Least confidence with which quote answers; the calibrated one when not set."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default.
 
@@ -116,6 +125,7 @@ class Settings(BaseSettings):
     index: IndexSettings = IndexSettings()
     weaviate: WeaviateSettings = WeaviateSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    answer: AnswerSettings = AnswerSettings()
     model: ModelSettings = ModelSettings()
 
     @classmethod

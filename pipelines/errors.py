@@ -15,6 +15,10 @@ class EmbedderError(PipelineError):
     """Raised when an embedding model cannot be loaded, exported, reached or verified."""
 
 
+class ReaderError(PipelineError):
+    """Raised when the reader cannot be exported or loaded."""
+
+
 class StoreError(PipelineError):
     """Raised when a document store cannot be opened, reached, migrated or written."""
 

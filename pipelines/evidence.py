@@ -1,4 +1,4 @@
-"""Evidence: the sentences of the passages found that answer best, with their place."""
+"""Evidence: what of the passages found an answer rests on, with its place."""
 
 import math
 import re
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from haystack import Document, component, default_from_dict, default_to_dict
 
 from pipelines.embed.embedder import TokenStates
@@ -23,24 +24,31 @@ _CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence that speaks to a question.
+    """A stretch of a passage that an answer may rest on.
 
     :param document: Path or table it stands in, relative to the indexed root.
     :param passage: Id of the passage.
+    :param title: The document's title, or None.
+    :param context: Title, sheet and headings it stands under, in one line; may be empty.
     :param start: Offset of its first character in the document's extracted text.
     :param end: Offset after its last character.
     :param page: Page or slide, from 1, or None.
-    :param text: The sentence, exactly as it stands there.
-    :param score: How well it meets the question's words, from 0 to 1.
+    :param text: The stretch, exactly as it stands there.
+    :param score: How well its best sentence meets the question's words, from 0 to 1.
+    :param sentences: Its sentences: where each begins and ends in ``text``, and how well it
+        meets the question's words.
     """
 
     document: str
     passage: str
+    title: str | None
+    context: str
     start: int
     end: int
     page: int | None
     text: str
     score: float
+    sentences: tuple[tuple[int, int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +56,25 @@ class _Sentence:
     start: int
     end: int
     score: float
+    tokens: int
 
 
 @component
 class EvidenceSelector:
-    """Picks the sentences of ranked passages that answer best.
+    """Picks what of the ranked passages an answer is to rest on.
 
-    By late interaction where passages have token states, else by the question's words,
-    rare ones counting more.
+    Passages are taken whole, best first, as long as there is room: of what the five best
+    hold, more answers survive so than by taking the best sentences of each
+    (docs/decisions.md). The last one is cut to its best sentence with neighbours. Sentences
+    are scored by late interaction where passages have token states, else by the question's
+    words, rare ones counting more.
 
-    :param max_tokens: Length of all evidence together, in tokens (four characters each).
-    :param per_passage: Sentences of one passage at most.
+    :param max_tokens: Length of all evidence together, in the embedder's tokens, or where
+        these are not known at four characters each.
+    :param per_passage: Sentences of a passage pointed out in ``spans``, at most.
     """
 
-    def __init__(self, *, max_tokens: int = 400, per_passage: int = 2) -> None:
+    def __init__(self, *, max_tokens: int = 380, per_passage: int = 2) -> None:
         self.max_tokens = max_tokens
         self.per_passage = per_passage
 
@@ -96,9 +109,9 @@ class EvidenceSelector:
         :param documents: Passages, best first.
         :param query_tokens: The question's tokens, where the embedder gives them.
         :param top_k: Passages at most; all by default.
-        :returns: ``documents`` as given; ``evidence`` in their order, and within a passage
-            the best sentence first, as much as ``max_tokens`` allows; ``spans``: for every
-            passage its best sentences as offsets in its content, in reading order.
+        :returns: ``documents`` as given; ``evidence`` in their order, as much as
+            ``max_tokens`` allows; ``spans``: for every passage its best sentences as
+            offsets in its content, in reading order.
         """
         documents = documents[:top_k] if top_k else documents
         evidence: list[Evidence] = []
@@ -109,12 +122,29 @@ class EvidenceSelector:
         ):
             best = _best(sentences, self.per_passage)
             spans[document.id] = sorted((sentence.start, sentence.end) for sentence in best)
-            for sentence in best:
-                size = math.ceil((sentence.end - sentence.start) / _CHARACTERS_PER_TOKEN)
-                if size <= room:
-                    room -= size
-                    evidence.append(_evidence(document, sentence))
+            taken = _stretch(sentences, best[0], room) if best else []
+            if taken:
+                room -= sum(sentence.tokens for sentence in taken)
+                evidence.append(_evidence(document, taken, best[0].score))
         return {"documents": documents, "evidence": evidence, "spans": spans}
+
+
+def _stretch(sentences: Sequence[_Sentence], best: _Sentence, room: int) -> list[_Sentence]:
+    """Return the best sentence with as many neighbours as there is room for."""
+    first = last = sentences.index(best)
+    room -= best.tokens
+    while room >= 0:
+        beside = [
+            (sentences[number].score, number)
+            for number in (first - 1, last + 1)
+            if 0 <= number < len(sentences) and sentences[number].tokens <= room
+        ]
+        if not beside:
+            return list(sentences[first : last + 1])
+        _, number = max(beside)
+        first, last = min(first, number), max(last, number)
+        room -= sentences[number].tokens
+    return []
 
 
 def _scored(
@@ -140,11 +170,12 @@ def _by_tokens(documents: Sequence[Document], tokens: TokenStates) -> list[list[
     for passage, first, has_context in zip(
         passages, comparison.first, comparison.has_context, strict=True
     ):
-        at = int(first) + int(has_context)
+        own = scores[int(first) + int(has_context) :]
+        lengths = np.diff(passage.sentences["token"], append=len(passage.token_ids))
         found.append(
             [
-                _Sentence(int(span["start"]), int(span["end"]), float(scores[at + number]))
-                for number, span in enumerate(passage.sentences)
+                _Sentence(int(span["start"]), int(span["end"]), float(score), int(length))
+                for span, score, length in zip(passage.sentences, own, lengths, strict=False)
             ]
         )
     return found
@@ -165,7 +196,12 @@ def _by_words(query: str, documents: Sequence[Document]) -> list[list[_Sentence]
     whole = sum(weights.values()) or 1.0
     return [
         [
-            _Sentence(start, end, sum(weights[w] for w in asked & (words | context)) / whole)
+            _Sentence(
+                start,
+                end,
+                sum(weights[w] for w in asked & (words | context)) / whole,
+                math.ceil((end - start) / _CHARACTERS_PER_TOKEN),
+            )
             for (start, end), words in zip(of_document, of_sentences, strict=True)
         ]
         for of_document, of_sentences, context in zip(
@@ -184,15 +220,19 @@ def _best(sentences: Sequence[_Sentence], most: int) -> list[_Sentence]:
     return [s for s in ordered[:most] if s.score >= _NEARLY * ordered[0].score]
 
 
-def _evidence(document: Document, sentence: _Sentence) -> Evidence:
+def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> Evidence:
     meta = document.meta
     at = int(meta.get("start", 0))
+    start, end = taken[0].start, taken[-1].end
     return Evidence(
         document=str(meta.get("document", document.id)),
         passage=document.id,
-        start=at + sentence.start,
-        end=at + sentence.end,
+        title=meta.get("title"),
+        context=passage_context(document),
+        start=at + start,
+        end=at + end,
         page=meta.get("page"),
-        text=(document.content or "")[sentence.start : sentence.end],
-        score=min(max(sentence.score, 0.0), 1.0),
+        text=(document.content or "")[start:end],
+        score=min(max(score, 0.0), 1.0),
+        sentences=tuple((s.start - start, s.end - start, s.score) for s in taken),
     )

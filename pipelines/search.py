@@ -8,6 +8,7 @@ from typing import Any
 from haystack import Document, Pipeline
 
 from pipelines.errors import PipelineDefinitionError
+from pipelines.evidence import Evidence, EvidenceSelector
 
 # Input sockets that take the question, whatever component they belong to.
 _QUESTION_SOCKETS = ("query", "text", "question")
@@ -17,6 +18,7 @@ _QUESTION_SOCKETS = ("query", "text", "question")
 class Hit:
     """A passage found.
 
+    :param passage: Its id.
     :param document: Path or table it stands in, relative to the indexed root.
     :param title: The document's title, or None.
     :param headings: Headings above the passage, outermost first, or None.
@@ -32,6 +34,7 @@ class Hit:
     :param meta: Everything else known of the passage.
     """
 
+    passage: str
     document: str
     title: str | None
     headings: str | None
@@ -47,6 +50,20 @@ class Hit:
     meta: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a retrieval pipeline found.
+
+    :param hits: Passages, best first.
+    :param evidence: What of them an answer is to rest on.
+    :param stages: Of each component that gave passages, its name and their ids, best first.
+    """
+
+    hits: list[Hit]
+    evidence: list[Evidence]
+    stages: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
 def search(
     pipeline: Pipeline,
     question: str,
@@ -54,7 +71,20 @@ def search(
     top_k: int | None = None,
     filters: dict[str, Any] | None = None,
 ) -> list[Hit]:
-    """Run a retrieval pipeline and return its hits, best first.
+    """Run a retrieval pipeline and return its hits, best first; see :func:`retrieve`."""
+    return retrieve(pipeline, question, top_k=top_k, filters=filters).hits
+
+
+def retrieve(
+    pipeline: Pipeline,
+    question: str,
+    *,
+    top_k: int | None = None,
+    filters: dict[str, Any] | None = None,
+) -> Found:
+    """Run a retrieval pipeline and return what it found.
+
+    A pipeline that selects no evidence of its own has it selected from its documents.
 
     :param pipeline: The built-in pipeline or a user's own; see
         :mod:`pipelines.retrieval_pipeline`.
@@ -63,26 +93,37 @@ def search(
     :param filters: Haystack filters on the passages' meta.
     :raises PipelineDefinitionError: When the pipeline gives no documents.
     """
+    stages = _stages(pipeline)
+    last = stages[-1]
     inputs: dict[str, dict[str, Any]] = {}
     for name, sockets in pipeline.inputs().items():
         given: dict[str, Any] = {s: question for s in _QUESTION_SOCKETS if s in sockets}
         if filters is not None and "filters" in sockets:
             given["filters"] = filters
         # Only the last stage may cut the list; earlier ones feed it candidates.
-        if top_k is not None and "top_k" in sockets and name == _last_stage(pipeline):
+        if top_k is not None and "top_k" in sockets and name == last:
             given["top_k"] = top_k
         if given:
             inputs[name] = given
-    outputs = pipeline.run(inputs, include_outputs_from={_last_stage(pipeline)})
-    documents: list[Document] = outputs[_last_stage(pipeline)]["documents"]
-    evidence = {
-        id_: spans for output in outputs.values() for id_, spans in output.get("spans", {}).items()
+    outputs = pipeline.run(inputs, include_outputs_from=set(stages))
+    documents: list[Document] = outputs[last]["documents"]
+    spans = {
+        id_: found for output in outputs.values() for id_, found in output.get("spans", {}).items()
     }
-    return [_hit(document, evidence.get(document.id, ())) for document in documents[:top_k]]
+    selected = next(
+        (output["evidence"] for output in outputs.values() if "evidence" in output), None
+    )
+    if selected is None:
+        selected = EvidenceSelector().run(question, documents)["evidence"]
+    hits = [_hit(document, spans.get(document.id, ())) for document in documents[:top_k]]
+    passed = [(name, outputs[name]["documents"]) for name in stages if name in outputs]
+    return Found(
+        hits, selected, tuple((name, tuple(d.id for d in given)) for name, given in passed)
+    )
 
 
-def _last_stage(pipeline: Pipeline) -> str:
-    """Return the component whose documents are the result: the one furthest down."""
+def _stages(pipeline: Pipeline) -> list[str]:
+    """Return the components that give documents; those of the last one are the result."""
     feeding: dict[str, set[str]] = {name: set() for name in pipeline.graph.nodes}
     for sender, receiver in pipeline.graph.edges():
         feeding[receiver].add(sender)
@@ -93,13 +134,14 @@ def _last_stage(pipeline: Pipeline) -> str:
     ]
     if not stages:
         raise PipelineDefinitionError("no component of the pipeline gives documents")
-    return stages[-1]
+    return stages
 
 
 def _hit(document: Document, evidence: Any) -> Hit:
     meta = dict(document.meta)
     scores = meta.pop("_scores", {})
     return Hit(
+        passage=document.id,
         document=meta.pop("document", document.id),
         title=meta.pop("title", None),
         headings=meta.pop("headings", None),

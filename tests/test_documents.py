@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from agent.settings import load_settings
+from agent.suite import read_suite
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -52,6 +53,9 @@ def test_code_blocks_run(name: str, tmp_path: Path) -> None:
             load_settings(tmp_path / "block.toml")
         elif language == "json":
             json.loads(code)
+        elif language == "jsonl":
+            (tmp_path / "suite.jsonl").write_text(code)
+            assert not read_suite(tmp_path / "suite.jsonl").errors
         elif language == "yaml":
             yaml.safe_load(code)
         else:

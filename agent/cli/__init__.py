@@ -17,6 +17,7 @@ _COMMANDS = {
     "chat": "Keep asking; follow-up questions know what was said.",
     "search": "Search the index and show the passages found.",
     "model": "Build, choose and look at the language model.",
+    "measure": "Measure answers on your questions, step by step.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
     "config": "Show the settings in force.",
     "doctor": "Check what is installed and reachable, and what to do about gaps.",

@@ -48,7 +48,9 @@ def command(workspace: Workspace, answerer: str | None) -> int:
     def open_expert(name: str | None) -> Asked:
         from agent.expert import Expert
 
-        return Expert(workspace, answerer=name)
+        expert = Expert(workspace, answerer=name)
+        expert.warm_up()
+        return expert
 
     def describe(name: str | None) -> str:
         return describe_answerer(workspace, name)

@@ -1,4 +1,4 @@
-"""``expert demo``: index the example industries and search them."""
+"""``expert demo``: index the example industries and ask questions of them."""
 
 import json
 from pathlib import Path
@@ -20,14 +20,14 @@ _EXAMPLES = Path(__file__).parents[2] / "examples"
 )
 @click.pass_obj
 def command(workspace: Workspace, examples: Path) -> None:
-    """Index the example industries and search them with a few questions of each."""
+    """Index the example industries and ask a few questions of each."""
     from rich.console import Console
 
-    from agent.assemble import open_indexer, open_pipeline
-    from agent.cli.display import print_hit
+    from agent.assemble import open_indexer
+    from agent.cli.display import print_reply
     from agent.cli.index import print_report, progress_bar
+    from agent.expert import Expert
     from pipelines.index import merge_reports
-    from pipelines.search import search
 
     industries = sorted(path.parent for path in examples.glob("*/questions.jsonl"))
     if not industries:
@@ -41,19 +41,18 @@ def command(workspace: Workspace, examples: Path) -> None:
     ):
         reports = [indexer.index_paths([path / "documents"]) for path in industries]
     print_report(merge_reports(reports))
-    with open_pipeline(workspace) as pipeline:
+    with Expert(workspace) as expert:
         for industry in industries:
             console.rule(f"[bold]{industry.name}", align="left")
             for question in _demo_questions(industry / "questions.jsonl"):
                 console.print(f"\n[bold cyan]? {question}")
-                hits = search(pipeline, question, top_k=1)
-                for hit in hits:
-                    print_hit(console, hit)
+                print_reply(console, expert.ask(question))
     console.rule(align="left")
     flag = f" --workspace {workspace.path}" if workspace.path.name != ".expert" else ""
     console.print(
         "\nNext:\n"
-        f'  expert{flag} search "your own question" --top-k 3\n'
+        f'  expert{flag} ask "your own question"\n'
+        f"  expert{flag} chat         # keep asking\n"
         "  expert index FOLDER     # your own documents, in a workspace of their own\n"
         "  expert doctor           # what is installed and reachable"
     )

@@ -24,7 +24,7 @@ Examples:
 """
 
 
-@click.group("model")
+@click.group("model", epilog="Example: expert model use microsoft/Phi-3-mini-4k-instruct")
 def command() -> None:
     """Build, choose and look at the language model that writes answers."""
 

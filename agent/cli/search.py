@@ -9,12 +9,16 @@ import click
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agent.explain import Steps
     from pipelines.search import Hit
 
 _EXAMPLES = """\b
 Examples:
   expert search "how many days of annual leave?"
   expert search "hydraulic leak" --filter "columns.cost>400" --json
+  expert search "who approves travel?" --explain
 """
 _CONDITION = re.compile(r"\s*([\w.][\w. -]*?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 
@@ -29,6 +33,7 @@ _CONDITION = re.compile(r"\s*([\w.][\w. -]*?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re
     metavar="FIELD=VALUE",
     help="Keep passages whose field compares so (=, !=, <, <=, >, >=); may be given again.",
 )
+@click.option("--explain", is_flag=True, help="Show what each step did, and what it left over.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def command(
@@ -36,6 +41,7 @@ def command(
     question: str,
     top_k: int | None,
     conditions: tuple[str, ...],
+    explain: bool,
     as_json: bool,
 ) -> None:
     """Search the index and show the passages found, best first."""
@@ -45,23 +51,51 @@ def command(
     workspace.require_index()
 
     from agent.assemble import open_pipeline
-    from pipelines.search import search
+    from pipelines.search import retrieve
 
     with open_pipeline(workspace) as pipeline:
         top_k = top_k or workspace.settings.retrieval.top_k
-        hits = search(pipeline, question, top_k=top_k, filters=filters)
+        found = retrieve(pipeline, question, top_k=top_k, filters=filters)
+    steps = None
+    if explain:
+        from agent.explain import explained
+
+        steps = explained(question, found)
     if as_json:
-        click.echo(json.dumps({"hits": [_contract(hit) for hit in hits]}, ensure_ascii=False))
+        content: dict[str, Any] = {"hits": [_contract(hit) for hit in found.hits]}
+        if steps is not None:
+            content["explain"] = steps.to_dict()
+        click.echo(json.dumps(content, ensure_ascii=False))
         return
     from rich.console import Console
 
     from agent.cli.display import print_hit
 
     console = Console(highlight=False)
-    for number, hit in enumerate(hits, 1):
+    for number, hit in enumerate(found.hits, 1):
         print_hit(console, hit, number)
-    if not hits:
+    if not found.hits:
         console.print("Nothing found.")
+    if steps is not None:
+        _print_steps(console, steps)
+
+
+def _print_steps(console: "Console", steps: "Steps") -> None:
+    from rich.text import Text
+
+    from agent.printable import one_line
+
+    console.print(
+        Text(f"Keywords found {steps.by_words} of these, vectors {steps.by_vector}.", style="dim")
+    )
+    for step in steps.steps:
+        places = ", ".join("–" if place is None else str(place) for place in step.places)
+        console.print(Text(f"{step.name}: {step.passages} passages; the hits stood at {places}"))
+    for piece in steps.evidence:
+        line = Text(f"evidence from hit {piece.hit or '–'}, {piece.characters} characters: ")
+        line.append(one_line(piece.answer) or "nothing", style="bold yellow")
+        line.append(f" answers with probability {piece.probability:.2f}", style="dim")
+        console.print(line)
 
 
 def parse_conditions(conditions: tuple[str, ...]) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ def passage(**meta) -> Document:
 def test_by_words_the_sentence_with_the_rare_words_wins():
     selected = EvidenceSelector(per_passage=1).run("Where are tools kept?", [passage()])
     (evidence,) = selected["evidence"]
-    assert evidence.text == "Tools are kept in the shed."
+    assert evidence.text == TEXT
     assert selected["spans"] == {"p1": [(25, 52)]}
 
 
@@ -31,15 +31,33 @@ def test_by_tokens_it_needs_no_common_words():
     tokens = embedder.embed_query(question).tokens
     selected = EvidenceSelector(per_passage=1).run(question, documents, tokens)
     (evidence,) = selected["evidence"]
-    assert evidence.text == "Wages are paid on the last working day."
-    start = 100 + TEXT.index("Wages")
+    assert selected["spans"] == {"p1": [(TEXT.index("Wages"), len(TEXT))]}
     assert (evidence.document, evidence.start, evidence.end) == (
         "hr/handbook.md",
-        start,
-        start + len(evidence.text),
+        100,
+        100 + len(TEXT),
     )
     assert evidence.page == 3
     assert 0 < evidence.score <= 1
+
+
+def test_the_last_passage_is_cut_to_its_best_sentence_with_neighbours():
+    many = " ".join(f"Sentence number {n} is about the weather." for n in range(20))
+    document = Document(
+        id="1", content=f"{many} Tools are kept in the shed. {many}", meta={"start": 50}
+    )
+    (evidence,) = EvidenceSelector(max_tokens=40).run("Where are tools kept?", [document])[
+        "evidence"
+    ]
+    assert "Tools are kept in the shed." in evidence.text
+    assert 40 < len(evidence.text) <= 160
+    at = evidence.start - 50
+    assert (document.content or "")[at : at + len(evidence.text)] == evidence.text
+
+
+def test_a_sentence_longer_than_the_room_is_left_out():
+    document = Document(id="1", content="word " * 500)
+    assert EvidenceSelector(max_tokens=40).run("word", [document])["evidence"] == []
 
 
 def test_evidence_keeps_to_its_budget():

@@ -1,0 +1,129 @@
+"""``expert measure``: which answerer is right more often on your questions."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.workspace import Workspace
+
+if TYPE_CHECKING:
+    from agent.measure import Outcome
+
+_EXAMPLES = """\b
+Examples:
+  expert measure questions.jsonl
+  expert measure questions.jsonl --answerer quote --json
+
+\b
+A line of the file:
+  {"question": "How long is probation?", "accepted": ["six months"], "gold_files": ["leave.md"]}
+Without "accepted" it is a question that the documents do not answer.
+"""
+_STEPS = {
+    "file": "right document among the 5 best passages",
+    "passage": "answer in the 5 best passages",
+    "evidence": "answer in the evidence",
+    "right": "answered rightly",
+    "falsely_withheld": "withheld though answerable",
+    "citation_precision": "cited place holds the answer",
+    "withheld": "withheld, rightly",
+}
+
+
+@click.command("measure", epilog=_EXAMPLES)
+@click.argument("suite", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--answerer",
+    "names",
+    multiple=True,
+    type=click.Choice(["quote", "phi3"]),
+    help="Measure this one only; both are compared by default, and the better one is kept.",
+)
+@click.option("--failures", type=click.Path(path_type=Path), help="Write what failed here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def command(
+    workspace: Workspace, suite: Path, names: tuple[str, ...], failures: Path | None, as_json: bool
+) -> None:
+    """Ask a file of questions and show where answers are lost on the way.
+
+    With both answerers measured, the one that is right more often becomes the default of
+    this workspace.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from agent.answerers import record
+    from agent.expert import Expert
+    from agent.measure import figures, outcomes
+    from agent.suite import read_suite
+
+    read = read_suite(suite)
+    for line, reason in read.errors:
+        click.echo(f"expert: {suite}: line {line}: {reason}; left out", err=True)
+    stderr = Console(stderr=True)
+    measured: dict[str, dict[str, float]] = {}
+    failed: list[dict[str, object]] = []
+    for name in names or ("quote", "phi3"):
+        with Expert(workspace, answerer=name) as expert:
+            found = list(
+                track(
+                    outcomes(expert, read.questions),
+                    description=name,
+                    total=len(read.questions),
+                    console=stderr,
+                    disable=not stderr.is_terminal,
+                    transient=True,
+                )
+            )
+        measured[name] = figures(found)
+        failed += [_failure(name, outcome) for outcome in found if _is_failure(outcome)]
+    if failures is not None:
+        lines = [json.dumps(failure, ensure_ascii=False) + "\n" for failure in failed]
+        failures.write_text("".join(lines), encoding="utf-8")
+    if len(measured) > 1:
+        record(workspace, measured)
+    if as_json:
+        click.echo(json.dumps(measured))
+        return
+    _show(measured)
+
+
+def _show(measured: dict[str, dict[str, float]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    first = next(iter(measured.values()))
+    table = Table(box=None, pad_edge=False)
+    table.add_column(
+        f"{first['questions']:.0f} questions, {first['unanswerable']:.0f} without an answer"
+    )
+    for name in measured:
+        table.add_column(name, justify="right")
+    for key, label in _STEPS.items():
+        table.add_row(label, *(f"{figures[key]:.1%}" for figures in measured.values()))
+    Console(highlight=False).print(table)
+
+
+def _is_failure(outcome: "Outcome") -> bool:
+    if outcome.answerable:
+        return not outcome.right
+    return not outcome.reply.answer.abstained
+
+
+def _failure(name: str, outcome: "Outcome") -> dict[str, object]:
+    lost = next(
+        (step for step in ("file", "passage", "evidence") if not getattr(outcome, step)), ""
+    )
+    return {
+        "answerer": name,
+        "id": outcome.question.id,
+        "question": outcome.question.question,
+        "accepted": outcome.question.accepted,
+        "lost_at": (lost or "answer") if outcome.answerable else "not withheld",
+        "answer": outcome.reply.answer.text,
+        "confidence": outcome.reply.answer.confidence,
+        "documents": [hit.document for hit in outcome.reply.hits[:5]],
+    }

@@ -1,0 +1,133 @@
+"""Measure answerers on a suite, and where on the way from document to answer it is lost."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from agent.expert import Expert, Reply
+from agent.suite import SuiteQuestion
+from pipelines.search import Hit
+from pipelines.sentences import sentence_spans
+
+_AMONG = 5
+_MOST_SENTENCES = 2
+_QUOTES = re.compile("[\u2018\u2019\u201c\u201d\"'`]")
+_GAPS = re.compile(r"[\s\u2010-\u2015-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one question.
+
+    The steps of a question with an answer, each True only where it can still be found:
+
+    :param question: The question.
+    :param reply: What was answered.
+    :param file: A right document is among the five best passages'.
+    :param passage: One of these passages, of a right document, holds an accepted answer.
+    :param evidence: So does the evidence that the answerer was given.
+    :param right: So does the answer, in its first two sentences.
+    :param cited: So does a passage that it cites.
+    """
+
+    question: SuiteQuestion
+    reply: Reply
+    file: bool
+    passage: bool
+    evidence: bool
+    right: bool
+    cited: bool
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the documents answer the question."""
+        return bool(self.question.accepted)
+
+
+def outcomes(expert: Expert, questions: Iterable[SuiteQuestion]) -> Iterable[Outcome]:
+    """Ask each question and yield what became of it."""
+    for question in questions:
+        reply = expert.ask(question.question)
+        yield judge(question, reply)
+
+
+def judge(question: SuiteQuestion, reply: Reply) -> Outcome:
+    """Compare a reply with what a question accepts."""
+    best = reply.hits[:_AMONG]
+    answer = reply.answer.text
+    return Outcome(
+        question=question,
+        reply=reply,
+        file=any(_right_file(question, document) for hit in best for document in _documents(hit)),
+        passage=any(
+            any(_right_file(question, document) for document in _documents(hit))
+            and holds(question, hit.text)
+            for hit in best
+        ),
+        evidence=any(holds(question, piece.text) for piece in reply.evidence),
+        right=answer is not None and holds(question, _first_sentences(answer)),
+        cited=any(
+            holds(question, piece.text)
+            for piece in reply.evidence
+            for citation in reply.answer.citations
+            if piece.document == citation.document
+            and piece.start <= citation.start
+            and citation.end <= piece.end
+        ),
+    )
+
+
+def figures(found: Sequence[Outcome]) -> dict[str, float]:
+    """Return the shares that a suite is judged by.
+
+    ``file``, ``passage``, ``evidence`` and ``right`` are shares of the questions with an
+    answer, ``survived`` of those whose answer the passages hold, ``citation_precision`` of
+    the answers given; ``withheld`` is a share of the questions without an answer and
+    ``falsely_withheld`` of those with one.
+    """
+    asked = [outcome for outcome in found if outcome.answerable]
+    others = [outcome for outcome in found if not outcome.answerable]
+    given = [outcome for outcome in asked if not outcome.reply.answer.abstained]
+    reached = [outcome for outcome in asked if outcome.passage]
+    return {
+        "questions": len(asked),
+        "unanswerable": len(others),
+        "file": _share(asked, lambda o: o.file),
+        "passage": _share(asked, lambda o: o.passage),
+        "evidence": _share(asked, lambda o: o.evidence),
+        "survived": _share(reached, lambda o: o.evidence),
+        "right": _share(asked, lambda o: o.right),
+        "falsely_withheld": _share(asked, lambda o: o.reply.answer.abstained),
+        "citation_precision": _share(given, lambda o: o.cited),
+        "withheld": _share(others, lambda o: o.reply.answer.abstained),
+    }
+
+
+def holds(question: SuiteQuestion, text: str) -> bool:
+    """Say whether a text holds one of a question's accepted answers."""
+    folded = f" {plain(text)} "
+    return any(plain(accepted) in folded for accepted in question.accepted)
+
+
+def plain(text: str) -> str:
+    """Fold case, forms of letters, quotes, dashes and white space, so that texts compare."""
+    text = _QUOTES.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return _GAPS.sub(" ", text).strip()
+
+
+def _first_sentences(text: str) -> str:
+    spans = sentence_spans(text)[:_MOST_SENTENCES]
+    return text[: spans[-1][1]] if spans else ""
+
+
+def _documents(hit: Hit) -> list[str]:
+    return [hit.document, *(str(place["document"]) for place in hit.also_in)]
+
+
+def _right_file(question: SuiteQuestion, document: str) -> bool:
+    return any(document.endswith(file) for file in question.gold_files)
+
+
+def _share(found: Sequence[Outcome], holds_for: Callable[[Outcome], bool]) -> float:
+    return sum(map(holds_for, found)) / len(found) if found else 0.0

@@ -1,0 +1,70 @@
+"""Suites: questions with what answers them, to measure on."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agent.errors import SuiteError
+
+
+class SuiteQuestion(BaseModel):
+    """One line of a suite.
+
+    A question without ``accepted`` answers is one that the documents do not answer. Other
+    fields than these are kept but not looked at.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    id: str = ""
+    question: str = Field(min_length=1)
+    answer: str | None = None
+    accepted: tuple[str, ...] = ()
+    gold_files: tuple[str, ...] = ()
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The questions of a file, and the lines of it that are none.
+
+    :param questions: In the file's order.
+    :param errors: Line and reason of each bad line.
+    """
+
+    questions: list[SuiteQuestion]
+    errors: list[tuple[int, str]]
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite: one JSON object a line.
+
+    :raises SuiteError: When the file cannot be read or holds no question.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SuiteError(f"{path}: {reason}") from None
+    questions: list[SuiteQuestion] = []
+    errors: list[tuple[int, str]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            question = SuiteQuestion.model_validate(json.loads(line))
+        except json.JSONDecodeError as error:
+            errors.append((number, f"not JSON: {error.msg}"))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "line"
+            errors.append((number, f"{field}: {first['msg'].lower()}"))
+        else:
+            known = question.id or str(number)
+            questions.append(question.model_copy(update={"id": known}))
+    if not questions:
+        detail = f": line {errors[0][0]}: {errors[0][1]}" if errors else ""
+        raise SuiteError(f"{path} holds no question{detail}")
+    return Suite(questions, errors)

@@ -1,0 +1,195 @@
+"""Examples to teach the reader: a question, a few sentences or rows, and where they answer it.
+
+Texts are cut as evidence is: a stretch of one passage, its title before it. A part of
+them does not hold the answer: the rest of the right paragraph, the most similar other
+one of its article, or, in SQuAD 2, a paragraph that only seems to answer.
+"""
+
+import csv
+import gzip
+import io
+import json
+import random
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.sentences import sentence_spans
+
+_WORD = re.compile(r"\w+")
+_UNANSWERED = 0.35
+_TITLED = 0.7
+# Characters of a stretch, about four to a token.
+_SHORTEST, _LONGEST = 100, 480
+_MOST_CELLS, _MOST_ROWS = 10, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question with one text.
+
+    :param context: Title and headings that stand before the text.
+    :param start: Offset of the answer in the text, -1 when it is not there.
+    """
+
+    question: str
+    context: str
+    text: str
+    start: int = -1
+    end: int = -1
+
+
+def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> Iterator[Example]:
+    """Yield examples of a SQuAD 1.1 or 2.0 file.
+
+    :param articles: Which of its articles.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        data: list[dict[str, Any]] = json.load(file)["data"][articles]
+    for article in data:
+        title = article["title"].replace("_", " ")
+        texts = [paragraph["context"] for paragraph in article["paragraphs"]]
+        words = [set(_WORD.findall(text.lower())) for text in texts]
+        for number, paragraph in enumerate(article["paragraphs"]):
+            spans = sentence_spans(texts[number])
+            for asked in paragraph["qas"]:
+                question = _as_typed(asked["question"].strip(), chance)
+                context = title if chance.random() < _TITLED else ""
+                answers = asked["answers"]
+                if asked.get("is_impossible") or not answers:
+                    # The look-alike is what makes it seem to be answered.
+                    likely = (asked.get("plausible_answers") or [{"answer_start": 0, "text": ""}])[
+                        0
+                    ]
+                    at = _sentence_at(spans, likely["answer_start"])
+                    yield Example(question, context, _stretch(texts[number], spans, at, chance)[0])
+                    continue
+                start = answers[0]["answer_start"]
+                end = start + len(answers[0]["text"])
+                at = _sentence_at(spans, start)
+                if chance.random() >= _UNANSWERED:
+                    text, cut = _stretch(texts[number], spans, at, chance)
+                    if end - cut <= len(text):
+                        yield Example(question, context, text, start - cut, end - cut)
+                    continue
+                rest = [span for n, span in enumerate(spans) if n != at]
+                answer = answers[0]["text"].lower()
+                if len(texts) > 1 and (chance.random() < 0.5 or len(rest) < 2):
+                    mine = set(_WORD.findall(question.lower()))
+                    likely_ones = sorted(
+                        (
+                            n
+                            for n in range(len(texts))
+                            if n != number and answer not in texts[n].lower()
+                        ),
+                        key=lambda n: -len(mine & words[n]),
+                    )[:3]
+                    if likely_ones:
+                        other = texts[chance.choice(likely_ones)]
+                        near = _nearest(other, mine)
+                        yield Example(
+                            question,
+                            context,
+                            _stretch(other, sentence_spans(other), near, chance)[0],
+                        )
+                    continue
+                text = _around(texts[number], spans, at, chance)
+                if text and answer not in text.lower():
+                    yield Example(question, context, text)
+
+
+def tables(folder: Path, chance: random.Random) -> Iterator[Example]:
+    """Yield look-ups of WikiTableQuestions: a cell of one row that the question names.
+
+    :param folder: Holds ``training.tsv`` and ``tables_csv.tar.gz``.
+    """
+    content = {}
+    with tarfile.open(folder / "tables_csv.tar.gz") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name.endswith(".csv") else None
+            if file is not None:
+                content[member.name] = file.read().decode("utf-8", "replace")
+    lines = (folder / "training.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    for line in lines:
+        _, question, name, target, *_ = line.split("\t")
+        rows = list(csv.reader(io.StringIO(content[name]), escapechar="\\"))
+        header, rows = [" ".join(cell.split()) for cell in rows[0]], rows[1:]
+        if not target or len(header) > _MOST_CELLS:
+            continue
+        holding = [row for row in rows if target in row]
+        asked = question.lower()
+        named = [
+            row
+            for row in holding
+            if any(len(cell) > 2 and cell != target and cell.lower() in asked for cell in row)
+        ]
+        if len(holding) != 1 or len(named) != 1:
+            continue
+        others = [row for row in rows if row is not named[0]]
+        shown = chance.sample(others, min(len(others), chance.randrange(_MOST_ROWS)))
+        if chance.random() >= _UNANSWERED:
+            shown.insert(chance.randrange(len(shown) + 1), named[0])
+        parts, at = [], -1
+        for row in shown:
+            text = ""
+            for head, cell in zip(header, row, strict=False):
+                cell = " ".join(cell.split())
+                if not cell:
+                    continue
+                text += f" | {head}: " if text else f"{head}: "
+                if row is named[0] and cell == target:
+                    at = sum(len(part) + 1 for part in parts) + len(text)
+                text += cell
+            parts.append(text)
+        joined = "\n".join(parts)[: 2 * _LONGEST]
+        if joined and at + len(target) <= len(joined):
+            end = at + len(target) if at >= 0 else -1
+            yield Example(_as_typed(question, chance), "", joined, at, end)
+
+
+def _sentence_at(spans: Sequence[tuple[int, int]], offset: int) -> int:
+    return next((n for n, (_, end) in enumerate(spans) if offset < end), len(spans) - 1)
+
+
+def _stretch(
+    text: str, spans: Sequence[tuple[int, int]], at: int, chance: random.Random
+) -> tuple[str, int]:
+    """Return a sentence with neighbours, of random length, and where it begins."""
+    first = last = at
+    wanted = chance.randrange(_SHORTEST, _LONGEST)
+    while spans[last][1] - spans[first][0] < wanted and (first > 0 or last < len(spans) - 1):
+        if last == len(spans) - 1 or (first > 0 and chance.random() < 0.5):
+            first -= 1
+        else:
+            last += 1
+    return text[spans[first][0] : spans[last][1]], spans[first][0]
+
+
+def _around(text: str, spans: Sequence[tuple[int, int]], at: int, chance: random.Random) -> str:
+    """Return the sentences before or after one, of which it is none."""
+    before, after = spans[:at], spans[at + 1 :]
+    side = chance.choice([part for part in (before, after) if part] or [[]])
+    if not side:
+        return ""
+    near = len(side) - 1 if side is before else 0
+    return _stretch(text, side, near, chance)[0]
+
+
+def _nearest(text: str, words: set[str]) -> int:
+    spans = sentence_spans(text)
+    shared = [len(words & set(_WORD.findall(text[a:b].lower()))) for a, b in spans]
+    return shared.index(max(shared))
+
+
+def _as_typed(question: str, chance: random.Random) -> str:
+    if chance.random() < 0.2:
+        question = question.rstrip("?")
+    if chance.random() < 0.1:
+        words = question.split()
+        words.pop(chance.randrange(len(words)))
+        question = " ".join(words) or question
+    return question

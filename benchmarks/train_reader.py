@@ -1,0 +1,220 @@
+"""Train the reader's weights anew: which words of a text answer a question, if any.
+
+    python benchmarks/train_reader.py --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz \\
+        --tables FOLDER --minutes 60 --out FILE
+
+The encoder that embeds passages is trained further to read a question and a text together
+(Devlin et al. 2019 for the span, Rajpurkar et al. 2018 for its absence at the first
+token). Its word embeddings stay as they are, so that they need not be shipped again.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from reader_data import Example, squad, tables
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipelines.embed.model_files import find_model
+from pipelines.read.torch_reader import TorchReader
+
+_LONGEST = 224
+_BATCH_TOKENS = 3072
+_LEARNING_RATE = 2e-4
+# What only the first layers know of words serves as it is, and costs no gradients.
+_FROZEN_LAYERS = 2
+
+
+class Tokenised:
+    """Examples as token ids with the places of their answers; 0 is the first token."""
+
+    def __init__(self, tokenizer: Tokenizer, examples: Sequence[Example]) -> None:
+        encodings = tokenizer.encode_batch([(e.question, join(e)[0]) for e in examples])
+        self.ids: list[list[int]] = []
+        self.places: list[tuple[int, int]] = []
+        for example, encoding in zip(examples, encodings, strict=True):
+            ids = encoding.ids[:_LONGEST]
+            first = last = 0
+            if example.start >= 0:
+                shift = join(example)[1]
+                inside = [
+                    n
+                    for n, (kind, (start, end)) in enumerate(
+                        zip(encoding.type_ids, encoding.offsets, strict=True)
+                    )
+                    if kind == 1
+                    and end > start
+                    and start < example.end + shift
+                    and end > example.start + shift
+                ]
+                if not inside or inside[-1] >= _LONGEST:
+                    continue
+                first, last = inside[0], inside[-1]
+            self.ids.append(ids)
+            self.places.append((first, last))
+
+    def batches(self, chance: random.Random) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield ids, masks and places, texts of like length together, in random order."""
+        order = sorted(range(len(self.ids)), key=lambda n: len(self.ids[n]) + chance.random() * 8)
+        groups, group = [], []
+        for number in order:
+            if group and (len(group) + 1) * len(self.ids[number]) > _BATCH_TOKENS:
+                groups.append(group)
+                group = []
+            group.append(number)
+        groups.append(group)
+        chance.shuffle(groups)
+        for group in groups:
+            longest = max(len(self.ids[n]) for n in group)
+            ids = torch.zeros(len(group), longest, dtype=torch.int64)
+            mask = torch.zeros_like(ids)
+            for row, number in enumerate(group):
+                ids[row, : len(self.ids[number])] = torch.tensor(self.ids[number])
+                mask[row, : len(self.ids[number])] = 1
+            yield ids, mask, torch.tensor([self.places[n] for n in group])
+
+
+def join(example: Example) -> tuple[str, int]:
+    """Return context and text as the reader gets them, and where the text begins."""
+    head = f"{example.context}\n" if example.context else ""
+    return head + example.text, len(head)
+
+
+def train(
+    model: TorchReader,
+    data: Tokenised,
+    held_out: Tokenised,
+    minutes: float,
+    passes: float,
+    chance: random.Random,
+) -> None:
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.01)
+    per_pass = sum(1 for _ in data.batches(random.Random(0)))
+    total = int(per_pass * passes)
+    # Time of the processors, so that a run may be paused.
+    started, losses, step = time.process_time(), [], 0
+    done = 0.0
+    while done < 1:
+        for ids, mask, places in data.batches(chance):
+            # Whichever ends first, the steps or the time, decides the learning rate.
+            spent = (time.process_time() - started) / 60 / torch.get_num_threads()
+            done = max(step / total, spent / minutes)
+            if done >= 1:
+                break
+            rate = min(1, step / 200) * (1 - done)
+            for group in optimizer.param_groups:
+                group["lr"] = _LEARNING_RATE * rate
+            with torch.autocast("cpu", torch.bfloat16):
+                scores = _masked(model(ids, mask).float(), mask)
+            loss = functional.cross_entropy(
+                scores[..., 0], places[:, 0]
+            ) + functional.cross_entropy(scores[..., 1], places[:, 1])
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            losses.append(loss.item())
+            step += 1
+            if step % 50 == 0:
+                loss_now = np.mean(losses[-100:])
+                print(f"{step}/{total} ({done:.0%}): loss {loss_now:.3f}", flush=True)
+            if step % 1000 == 0:
+                print(json.dumps(measure(model, held_out)), flush=True)
+
+
+def _masked(scores: Tensor, mask: Tensor) -> Tensor:
+    return scores.masked_fill(mask[..., None] == 0, -1e4)
+
+
+@torch.no_grad()
+def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
+    """Return how often the span and its presence are right."""
+    model.eval()
+    exact, present, absent, margins, labels = [], [], [], [], []
+    for ids, mask, places in data.batches(random.Random(0)):
+        scores = _masked(model(ids, mask).float(), mask)
+        first, last = scores.unbind(-1)
+        pairs = first[:, 1:, None] + last[:, None, 1:]
+        width = pairs.shape[1]
+        allowed = torch.ones(width, width).triu().tril(30).bool()
+        best, at = pairs.masked_fill(~allowed, -1e9).flatten(1).max(1)
+        margin = best - first[:, 0] - last[:, 0]
+        answered = places[:, 0] > 0
+        span = torch.stack([at // width + 1, at % width + 1], 1)
+        exact += (span == places).all(1)[answered].tolist()
+        present += (margin > 0)[answered].tolist()
+        absent += (margin <= 0)[~answered].tolist()
+        margins += margin.tolist()
+        labels += answered.tolist()
+    model.train()
+    order = np.argsort(np.argsort(margins))
+    labels_ = np.array(labels)
+    positive = labels_.sum()
+    auc = (order[labels_].sum() - positive * (positive - 1) / 2) / max(
+        positive * (len(labels_) - positive), 1
+    )
+    return {
+        "exact": np.mean(exact),
+        "present": np.mean(present),
+        "absent": np.mean(absent),
+        "auroc": float(auc),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--squad", type=Path, required=True, help="SQuAD 1.1, JSON(.gz)")
+    parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; every second article is taken")
+    parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--passes", type=float, default=2)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    chance = random.Random(options.seed)
+    folder = find_model("minilm").folder
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    given = list(squad(options.squad, chance, slice(0, 420)))
+    if options.squad2:
+        given += list(squad(options.squad2, chance, slice(0, None, 2))) * 2
+        rest = list(squad(options.squad2, chance, slice(1, None, 2)))
+    else:
+        rest = list(squad(options.squad, chance, slice(420, None)))
+    if options.tables:
+        rows = list(tables(options.tables, chance))
+        print(f"{len(rows)} table look-ups")
+        given += rows[300:] * 3
+        rest += rows[:300]
+    chance.shuffle(given)
+    chance.shuffle(rest)
+    data, held_out = Tokenised(tokenizer, given), Tokenised(tokenizer, rest[:3000])
+    print(f"{len(data.ids)} examples, {sum(map(len, data.ids)) / len(data.ids):.0f} tokens each")
+    model = TorchReader(folder)
+    model.body.embeddings.requires_grad_(False)
+    for layer in model.body.encoder.layer[:_FROZEN_LAYERS]:
+        layer.requires_grad_(False)
+    train(model, data, held_out, options.minutes, options.passes, chance)
+    print(json.dumps(measure(model, held_out)))
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    arrays = {
+        name: value.half().contiguous()
+        for name, value in model.state_dict().items()
+        if name in trained
+    }
+    save_file(arrays, options.out, {"examples": str(len(data.ids))})
+
+
+if __name__ == "__main__":
+    main()

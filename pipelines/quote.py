@@ -1,0 +1,180 @@
+"""Answer without a language model: the sentence that answers, word for word, or nothing."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from haystack import component, default_from_dict, default_to_dict
+
+from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite
+from pipelines.evidence import Evidence
+from pipelines.read import Reader, Reading, Text, open_reader
+
+CALIBRATION = Path(__file__).parent / "weights" / "quote.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How sure a sentence is to answer, and from when on it is given.
+
+    Fitted by ``benchmarks/calibrate_quote.py`` on questions with and without an answer.
+
+    :param intercept: Of the logistic regression whose weights follow.
+    :param weights: Of the features, in the order of :class:`Candidate`'s.
+    :param threshold: Least probability that is given as an answer.
+    :param second: Least probability, relative to the first sentence's, of a second one.
+    """
+
+    intercept: float
+    weights: tuple[float, ...]
+    threshold: float
+    second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence of the evidence with what is known of it.
+
+    :param piece: Which piece of evidence, from 0.
+    :param start: Where the sentence begins in the piece's text.
+    :param end: Where it ends.
+    :param reading: The words of it that answer best.
+    :param features: The reader's score; that score against the best one in other pieces;
+        the sentence's and the piece's scores by late interaction; the logarithm of the
+        piece's place.
+    :param probability: That it answers the question.
+    """
+
+    piece: int
+    start: int
+    end: int
+    reading: Reading
+    features: tuple[float, ...]
+    probability: float
+
+
+@cache
+def load_calibration() -> Calibration:
+    """Return the shipped calibration."""
+    shipped = json.loads(CALIBRATION.read_text(encoding="utf-8"))["calibration"]
+    return Calibration(**shipped | {"weights": tuple(shipped["weights"])})
+
+
+@component
+class QuoteAnswerer:
+    """Quotes the sentence of the evidence that answers a question, or abstains.
+
+    The reader (:mod:`pipelines.read`) looks for the answer in each sentence; the calibrated
+    probability of the best one decides whether it is given. A second sentence joins it
+    where that is almost as likely to be the one.
+
+    :param threshold: Least probability of an answer; the calibrated one by default.
+    """
+
+    def __init__(self, *, threshold: float | None = None) -> None:
+        self.threshold = threshold
+        self._reader: Reader | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serialise the component."""
+        data: dict[str, Any] = default_to_dict(self, threshold=self.threshold)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "QuoteAnswerer":
+        """Make a component of what :meth:`to_dict` returned."""
+        answerer: QuoteAnswerer = default_from_dict(cls, data)
+        return answerer
+
+    def warm_up(self) -> None:
+        """Load the reader."""
+        self._reader = self._reader or open_reader()
+
+    @component.output_types(answer=Answer)
+    def run(
+        self,
+        query: str,
+        evidence: list[Evidence],
+        on_text: Callable[[str], None] | None = None,
+    ) -> dict[str, Answer]:
+        """Answer a question.
+
+        :param query: The question.
+        :param evidence: What was found, best first.
+        :param on_text: Not called: a quote is there at once.
+        """
+        candidates = self.candidates(query, evidence)
+        if not candidates:
+            return {"answer": Answer(None, 0.0, reason=NOTHING_FOUND)}
+        calibration = load_calibration()
+        best = candidates[0]
+        threshold = calibration.threshold if self.threshold is None else self.threshold
+        if best.probability < threshold:
+            nearest = _cited(evidence, best)
+            return {
+                "answer": Answer(None, best.probability, reason=NOT_IN_SOURCES, nearest=nearest)
+            }
+        least = calibration.second * best.probability
+        return {
+            "answer": _quoted(
+                evidence, [best, *(c for c in candidates[1:2] if c.probability >= least)]
+            )
+        }
+
+    def candidates(self, query: str, evidence: list[Evidence]) -> list[Candidate]:
+        """Return every sentence of the evidence, the likeliest answer first."""
+        self.warm_up()
+        assert self._reader is not None  # noqa: S101
+        readings = self._reader.read(
+            query,
+            [Text(e.context, e.text, [(s, end) for s, end, _ in e.sentences]) for e in evidence],
+        )
+        best = [max((r.score for r in of_piece), default=-math.inf) for of_piece in readings]
+        calibration = load_calibration()
+        found = []
+        for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
+            other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
+            for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
+                if not math.isfinite(reading.score):
+                    continue
+                features = (
+                    reading.score,
+                    reading.score - other if math.isfinite(other) else 0.0,
+                    score,
+                    piece.score,
+                    math.log(number + 1),
+                )
+                weighed = zip(calibration.weights, features, strict=True)
+                logit = calibration.intercept + sum(weight * value for weight, value in weighed)
+                probability = 1 / (1 + math.exp(-max(min(logit, 50.0), -50.0)))
+                found.append(Candidate(number, start, end, reading, features, probability))
+        return sorted(found, key=lambda candidate: -candidate.probability)
+
+
+def _cited(evidence: list[Evidence], candidate: Candidate) -> Citation:
+    return cite(evidence[candidate.piece], candidate.start, candidate.end, candidate.probability)
+
+
+def _quoted(evidence: list[Evidence], chosen: list[Candidate]) -> Answer:
+    """Return the answer of one sentence, or of two in the order in which they stand."""
+    first = chosen[0]
+    if len(chosen) == 2 and chosen[1].piece == first.piece:
+        chosen = sorted(chosen, key=lambda candidate: candidate.start)
+    texts, highlights, length = [], [], 0
+    for candidate in chosen:
+        text = evidence[candidate.piece].text[candidate.start : candidate.end]
+        shift = length - candidate.start
+        if candidate is first:
+            highlights.append((candidate.reading.start + shift, candidate.reading.end + shift))
+        texts.append(text)
+        length += len(text) + 1
+    return Answer(
+        " ".join(texts),
+        first.probability,
+        tuple(_cited(evidence, candidate) for candidate in chosen),
+        highlights=tuple(highlights),
+    )

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from agent.errors import SuiteError
+from agent.suite import read_suite
+
+
+def test_good_lines_are_kept_and_bad_ones_named(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_text(
+        '\ufeff{"id": "a", "question": "How long?", "accepted": ["6 months"], "kind": "lookup"}\n'
+        "\n"
+        "{broken\n"
+        '{"question": ""}\n'
+        '{"question": "Why?", "accepted": "x"}\n'
+        '{"question": "Who?"}\n',
+        encoding="utf-8",
+    )
+    suite = read_suite(path)
+    assert [(q.id, q.question, q.accepted) for q in suite.questions] == [
+        ("a", "How long?", ("6 months",)),
+        ("6", "Who?", ()),
+    ]
+    assert [line for line, _ in suite.errors] == [3, 4, 5]
+    assert suite.errors[0][1].startswith("not JSON")
+    assert suite.errors[1][1].startswith("question:")
+    assert suite.errors[2][1].startswith("accepted:")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "holds no question"), (b"[1]\n", "line 1"), (b"\xff\xfe\x00", "not UTF-8")],
+)
+def test_a_file_without_questions_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(SuiteError, match=said):
+        read_suite(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match=r"none\.jsonl: No such file"):
+        read_suite(tmp_path / "none.jsonl")

@@ -61,6 +61,7 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
     yield from _guarded("embedder", lambda: _embedder(workspace))
     yield from _guarded("store", lambda: _store(workspace))
     yield from _guarded("index", lambda: _index(workspace))
+    yield from _guarded("language model", lambda: _language_model(workspace))
     yield from _guarded("answerer", lambda: _answerer(workspace))
     yield _hub()
 
@@ -175,6 +176,23 @@ def _answerer(workspace: Workspace) -> Check:
 
     choice = chosen_answerer(workspace)
     return Check("answerer", "ok", f"{choice.name}: {choice.reason}")
+
+
+def _language_model(workspace: Workspace) -> Check:
+    from adapters.errors import ModelError
+    from adapters.models import facts_of, find_local
+
+    name = workspace.settings.model.name
+    try:
+        facts = facts_of(find_local(name))
+    except ModelError as error:
+        # The lab model is optional until it is asked for; any other was asked for.
+        return Check("language model", "gap" if name == "lab" else "problem", str(error))
+    detail = f"{name}, {facts.parameters / 1e6:,.0f} million parameters"
+    if name == "lab":
+        advice = "for work: expert model use microsoft/Phi-3-mini-4k-instruct"
+        return Check("language model", "ok", f"{detail}: for trying out and for tests", advice)
+    return Check("language model", "ok", detail)
 
 
 def _hub() -> Check:

@@ -36,6 +36,9 @@ class WordAnswerer:
     :param before: Called after the first piece was streamed.
     """
 
+    def warm_up(self) -> None:
+        """There is nothing to load."""
+
     def __init__(self, before: Callable[[], None] = lambda: None) -> None:
         self.before = before
         self.asked: list[str] = []

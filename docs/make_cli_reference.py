@@ -12,7 +12,14 @@ def reference() -> str:
     """Return the whole command reference as Markdown."""
     parts = ["# Commands\n", "Made from the commands' own help by `make docs`.\n"]
     for path, command in _walk("expert", cli, None):
-        context = click.Context(command, info_name=path, terminal_width=90, max_content_width=90)
+        # A command remembers the names of its help option from whoever asked first.
+        context = click.Context(
+            command,
+            info_name=path,
+            terminal_width=90,
+            max_content_width=90,
+            help_option_names=["-h", "--help"],
+        )
         parts.append(f"## {path}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -26,13 +26,17 @@ def open_embedder(workspace: Workspace) -> "Embedder":
     """
     from pipelines.embed import open_embedder as open_
 
+    return open_(workspace.settings.embedder.model, **_embedder_options(workspace))
+
+
+def _embedder_options(workspace: Workspace) -> dict[str, Any]:
+    """Return how the settings' embedder is reached, whoever opens it."""
     settings = workspace.settings.embedder
-    return open_(
-        settings.model,
-        api_key=_secret("EXPERT_EMBEDDER__API_KEY", settings.api_key),
-        api_base_url=settings.base_url,
-        dimensions=settings.dimensions,
-    )
+    return {
+        "api_key": _secret("EXPERT_EMBEDDER__API_KEY", settings.api_key),
+        "api_base_url": settings.base_url,
+        "dimensions": settings.dimensions,
+    }
 
 
 def _secret(variable: str, value: SecretStr | None) -> "Secret | None":
@@ -131,12 +135,7 @@ def open_pipeline(workspace: Workspace) -> Iterator["Pipeline"]:
     workspace.require_index()
     store = open_store(workspace, read_only=True)
     try:
-        question = QuestionEmbedder(
-            settings.embedder.model,
-            api_key=_secret("EXPERT_EMBEDDER__API_KEY", settings.embedder.api_key),
-            api_base_url=settings.embedder.base_url,
-            dimensions=settings.embedder.dimensions,
-        )
+        question = QuestionEmbedder(settings.embedder.model, **_embedder_options(workspace))
         fingerprint = question.embedder.fingerprint
         check_embedder(store, fingerprint)
         top_k = settings.retrieval.top_k

@@ -79,9 +79,11 @@ class Expert:
 
     def __init__(self, workspace: Workspace, *, answerer: str | None = None) -> None:
         self.workspace = workspace
-        self._resources = ExitStack()
-        self._pipeline = self._resources.enter_context(open_pipeline(workspace))
-        self._answerer = self._resources.enter_context(open_answerer(workspace, answerer))
+        with ExitStack() as opened:
+            self._pipeline = opened.enter_context(open_pipeline(workspace))
+            self._answerer = opened.enter_context(open_answerer(workspace, answerer))
+            # Only now: an answerer that cannot be opened must not leave the index open.
+            self._resources = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -106,14 +106,19 @@ def figures(found: Sequence[Outcome]) -> dict[str, float]:
 
 def holds(question: SuiteQuestion, text: str) -> bool:
     """Say whether a text holds one of a question's accepted answers."""
-    folded = f" {plain(text)} "
-    return any(plain(accepted) in folded for accepted in question.accepted)
+    padded = f" {plain(text)} "
+    return any(plain(accepted) in padded for accepted in question.accepted)
 
 
 def plain(text: str) -> str:
+    """Return :func:`folded` without blanks at its ends."""
+    return folded(text).strip()
+
+
+def folded(text: str) -> str:
     """Fold case, forms of letters, quotes, dashes and white space, so that texts compare."""
     text = _QUOTES.sub("", unicodedata.normalize("NFKC", text).casefold())
-    return _GAPS.sub(" ", text).strip()
+    return _GAPS.sub(" ", text)
 
 
 def _first_sentences(text: str) -> str:

@@ -15,11 +15,9 @@ import gzip
 import hashlib
 import json
 import random
-import re
 import statistics
 import tempfile
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from typing import Any
 
 from haystack import Document
 
+from agent.measure import folded
 from pipelines.embed import open_embedder
 from pipelines.embed.components import embed_passages
 from pipelines.embed.embedder import Embedder
@@ -113,21 +112,14 @@ def convert_folder(folder: Path, embedder: Embedder, max_tokens: int) -> list[Do
     return passages
 
 
-def plain(text: str) -> str:
-    """Fold case, accents' forms, quotes and white space, so that answers compare."""
-    text = unicodedata.normalize("NFKC", text).casefold()
-    text = re.sub(r"[\u2018\u2019\u201c\u201d\"'`]", "", text)
-    return re.sub(r"[\s\u2010-\u2015-]+", " ", text)
-
-
 def is_right(question: Question, document: Document) -> bool:
     """Say whether a passage answers the question."""
     if question.gold_ids:
         return document.id in question.gold_ids
     if not in_right_file(question, document):
         return False
-    content = plain(document.content or "")
-    return any(plain(accepted) in content for accepted in question.accepted)
+    content = folded(document.content or "")
+    return any(folded(accepted) in content for accepted in question.accepted)
 
 
 def in_right_file(question: Question, document: Document) -> bool:

@@ -77,24 +77,14 @@ class Encoder:
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
         from tokenizers.pre_tokenizers import BertPreTokenizer
 
         self._threads = threads or len(os.sched_getaffinity(0))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.enable_mem_pattern = False
-        options.log_severity_level = 3
-        # Without VNNI instructions the fast int8 kernels saturate; these do not.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self.facts = EncoderFacts(**json.loads((folder / "encoder.json").read_text("utf-8")))
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(folder / "model.onnx", threads=1)
         except Exception as error:  # both libraries raise bare Exception
             raise EmbedderError(
                 f"the exported encoder in {folder} is damaged: remove that folder and run again"
@@ -224,6 +214,24 @@ class Encoder:
             outputs, {"input_ids": ids, "attention_mask": mask}
         )
         return result
+
+
+def open_session(model: Path, *, threads: int) -> Any:
+    """Return an ONNX Runtime session on the CPU.
+
+    :param model: The graph.
+    :param threads: Threads that share one run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    # Without VNNI instructions the fast int8 kernels saturate; these do not.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.embed.encoder import open_session
 from pipelines.errors import ReaderError
 
 # Tokens; what of a question or a text is longer is not read.
@@ -56,20 +57,13 @@ class Reader:
     """
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
-        options = onnxruntime.SessionOptions()
         # A question's few texts go through together; more threads than that only wait.
-        options.intra_op_num_threads = min(4, len(os.sched_getaffinity(0)))
-        options.enable_mem_pattern = False
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        threads = min(4, len(os.sched_getaffinity(0)))
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(folder / "model.onnx", threads=threads)
         except Exception as error:  # both libraries raise bare Exception
             raise ReaderError(
                 f"the exported reader in {folder} is damaged: remove that folder and run again"

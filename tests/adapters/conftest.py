@@ -1,8 +1,7 @@
 """Small models of Phi-3's shape with random weights, and the lab model, built once a run."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +38,6 @@ SHAPES: dict[str, dict[str, Any]] = {
         },
     },
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    if "EXPERT_CACHE" in os.environ:
-        yield
-        return
-    folder: Path = tmp_path_factory.getbasetemp().parent / "expert-cache"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPERT_CACHE", str(folder))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""One cache of exported encoders for a whole run, since an export takes a while."""
+"""One cache of exported encoders and built models for a whole run: making them takes a while."""
 
 import os
 from collections.abc import Iterator

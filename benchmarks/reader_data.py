@@ -25,6 +25,8 @@ _TITLED = 0.7
 # Characters of a stretch, about four to a token.
 _SHORTEST, _LONGEST = 100, 480
 _MOST_CELLS, _MOST_ROWS = 10, 6
+# How often a question loses words that it shares with the text: users word it their own way.
+_REWORDED, _WORDS_LOST = 0.4, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
                 if chance.random() >= _UNANSWERED:
                     text, cut = _stretch(texts[number], spans, at, chance)
                     if end - cut <= len(text):
-                        yield Example(question, context, text, start - cut, end - cut)
+                        asks = _unlike(question, text, chance)
+                        yield Example(asks, context, text, start - cut, end - cut)
                     continue
                 rest = [span for n, span in enumerate(spans) if n != at]
                 answer = answers[0]["text"].lower()
@@ -183,6 +186,46 @@ def _nearest(text: str, words: set[str]) -> int:
     spans = sentence_spans(text)
     shared = [len(words & set(_WORD.findall(text[a:b].lower()))) for a, b in spans]
     return shared.index(max(shared))
+
+
+def financial_texts(path: Path, chance: random.Random) -> Iterator[Example]:
+    """Yield the questions of TAT-QA that one stretch of a report's text answers."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        reports: list[dict[str, Any]] = json.load(file)
+    for report in reports:
+        texts = {str(part["order"]): part["text"] for part in report["paragraphs"]}
+        for asked in report["questions"]:
+            if (asked["answer_type"], asked["answer_from"]) != ("span", "text"):
+                continue
+            answer = asked["answer"][0]
+            text = next((texts[n] for n in asked["rel_paragraphs"] if answer in texts[n]), None)
+            if text is None:
+                continue
+            spans, start = sentence_spans(text), text.index(answer)
+            at = _sentence_at(spans, start)
+            question = _as_typed(asked["question"], chance)
+            if chance.random() < _UNANSWERED:
+                rest = _around(text, spans, at, chance)
+                if rest and answer not in rest:
+                    yield Example(question, "", rest)
+                continue
+            shown, cut = _stretch(text, spans, at, chance)
+            if start - cut + len(answer) <= len(shown):
+                yield Example(question, "", shown, start - cut, start - cut + len(answer))
+
+
+def _unlike(question: str, text: str, chance: random.Random) -> str:
+    """Return a question with some of the words gone that the text has too."""
+    if chance.random() >= _REWORDED:
+        return question
+    shared = {word for word in _WORD.findall(text.lower()) if len(word) > 3}
+    words = question.split()
+    kept = [
+        word
+        for word in words
+        if word.lower().strip("?,.'\"()") not in shared or chance.random() >= _WORDS_LOST
+    ]
+    return " ".join(kept) if 2 * len(kept) > len(words) else question
 
 
 def _as_typed(question: str, chance: random.Random) -> str:

@@ -12,23 +12,22 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from reader_data import Example, squad, tables
+from reader_data import Example, financial_texts, squad, tables
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipelines.embed.model_files import find_model
-from pipelines.read.torch_reader import TorchReader
+from pipelines.read.torch_reader import TorchReader, load_reader
 
 _LONGEST = 224
 _BATCH_TOKENS = 3072
-_LEARNING_RATE = 2e-4
 # What only the first layers know of words serves as it is, and costs no gradients.
 _FROZEN_LAYERS = 2
 
@@ -94,10 +93,12 @@ def train(
     held_out: Tokenised,
     minutes: float,
     passes: float,
+    learning_rate: float,
     chance: random.Random,
+    save: Callable[[], None],
 ) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
     per_pass = sum(1 for _ in data.batches(random.Random(0)))
     total = int(per_pass * passes)
     # Time of the processors, so that a run may be paused.
@@ -112,7 +113,7 @@ def train(
                 break
             rate = min(1, step / 200) * (1 - done)
             for group in optimizer.param_groups:
-                group["lr"] = _LEARNING_RATE * rate
+                group["lr"] = learning_rate * rate
             with torch.autocast("cpu", torch.bfloat16):
                 scores = _masked(model(ids, mask).float(), mask)
             loss = functional.cross_entropy(
@@ -129,6 +130,7 @@ def train(
                 print(f"{step}/{total} ({done:.0%}): loss {loss_now:.3f}", flush=True)
             if step % 1000 == 0:
                 print(json.dumps(measure(model, held_out)), flush=True)
+                save()
 
 
 def _masked(scores: Tensor, mask: Tensor) -> Tensor:
@@ -175,6 +177,9 @@ def main() -> None:
     parser.add_argument("--squad", type=Path, required=True, help="SQuAD 1.1, JSON(.gz)")
     parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; every second article is taken")
     parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
+    parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--passes", type=float, default=2)
     parser.add_argument("--out", type=Path, required=True)
@@ -197,23 +202,38 @@ def main() -> None:
         print(f"{len(rows)} table look-ups")
         given += rows[300:] * 3
         rest += rows[:300]
+    if options.reports:
+        given += list(financial_texts(options.reports, chance)) * 3
     chance.shuffle(given)
     chance.shuffle(rest)
     data, held_out = Tokenised(tokenizer, given), Tokenised(tokenizer, rest[:3000])
     print(f"{len(data.ids)} examples, {sum(map(len, data.ids)) / len(data.ids):.0f} tokens each")
-    model = TorchReader(folder)
+    model = load_reader(folder, options.start).train() if options.start else TorchReader(folder)
     model.body.embeddings.requires_grad_(False)
     for layer in model.body.encoder.layer[:_FROZEN_LAYERS]:
         layer.requires_grad_(False)
-    train(model, data, held_out, options.minutes, options.passes, chance)
-    print(json.dumps(measure(model, held_out)))
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    arrays = {
-        name: value.half().contiguous()
-        for name, value in model.state_dict().items()
-        if name in trained
-    }
-    save_file(arrays, options.out, {"examples": str(len(data.ids))})
+
+    def save() -> None:
+        arrays = {
+            name: value.half().contiguous()
+            for name, value in model.state_dict().items()
+            if name in trained
+        }
+        save_file(arrays, options.out, {"examples": str(len(data.ids))})
+
+    train(
+        model,
+        data,
+        held_out,
+        options.minutes,
+        options.passes,
+        options.learning_rate,
+        chance,
+        save,
+    )
+    print(json.dumps(measure(model, held_out)))
+    save()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
 
+from pipelines.close_calls import settle
 from pipelines.embed.embedder import TokenStates
 from pipelines.errors import MissingExtraError, PipelineError, StoreError
 from pipelines.late_interaction import (
@@ -54,19 +55,25 @@ class LateReranker:
     sentences (:mod:`pipelines.late_interaction`) with BM25 and cosine. It was trained on
     public questions; ``weights/late_interaction.md`` says on which and how well it does.
 
+    Where the two best come close, they are read (:mod:`pipelines.close_calls`).
+
     :param top_k: Passages returned.
     :param weights: Weights trained anew, in place of the shipped ones.
+    :param close: Difference of the two best scores below which they are read; 0 for never.
     """
 
-    def __init__(self, *, top_k: int = 10, weights: str | None = None) -> None:
+    def __init__(self, *, top_k: int = 10, weights: str | None = None, close: float = 1.0) -> None:
         self.top_k = top_k
         self.weights = weights
+        self.close = close
         self._late: LateInteraction | None = None
         self._scorer: Scorer | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Serialise the component."""
-        data: dict[str, Any] = default_to_dict(self, top_k=self.top_k, weights=self.weights)
+        data: dict[str, Any] = default_to_dict(
+            self, top_k=self.top_k, weights=self.weights, close=self.close
+        )
         return data
 
     @classmethod
@@ -119,9 +126,8 @@ class LateReranker:
             [part.get("bm25") for part in parts],
             [part.get("vector") for part in parts],
         )
-        return {
-            "documents": _ordered(documents, self._scorer(values).tolist())[: top_k or self.top_k]
-        }
+        ranked = _ordered(documents, self._scorer(values).tolist())
+        return {"documents": settle(query, ranked, self.close)[: top_k or self.top_k]}
 
 
 @component

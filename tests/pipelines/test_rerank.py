@@ -101,6 +101,7 @@ def test_it_survives_yaml():
     allow_deserialization_module("pipelines")
     again = Pipeline.loads(pipeline.dumps())
     assert again.get_component("reranker").top_k == 7
+    assert again.get_component("reranker").close == 1.0
 
 
 def test_settings_choose_the_reranker(embedder):

@@ -29,6 +29,8 @@ def embed_passages(
     :param progress: Called with the passages embedded so far and their total.
     :param late: Projections of the tokens, in place of the shipped ones.
     """
+    from threadpoolctl import threadpool_limits
+
     texts = [passage_text(document) for document in documents]
     late = late or late_interaction_for(embedder.fingerprint)
     if late is None or not embedder.has_token_states:
@@ -38,13 +40,15 @@ def embed_passages(
             for document, vector in zip(documents, vectors, strict=True)
         ]
     embedded = list(documents)
-    for done, tokens in enumerate(embedder.embed_states(texts), 1):
-        document, text = documents[tokens.index], texts[tokens.index]
-        content = document.content or ""
-        packed = late.pack(tokens, content, len(text) - len(content))
-        embedded[tokens.index] = replace(
-            document, embedding=tokens.vector.tolist(), blob=ByteStream(packed, mime_type=MIME)
-        )
-        if progress is not None:
-            progress(done, len(texts))
+    # The encoder has the processors: products on as many threads again would only wait for them.
+    with threadpool_limits(1, user_api="blas"):
+        for done, tokens in enumerate(embedder.embed_states(texts), 1):
+            document, text = documents[tokens.index], texts[tokens.index]
+            content = document.content or ""
+            packed = late.pack(tokens, content, len(text) - len(content))
+            embedded[tokens.index] = replace(
+                document, embedding=tokens.vector.tolist(), blob=ByteStream(packed, mime_type=MIME)
+            )
+            if progress is not None:
+                progress(done, len(texts))
     return embedded

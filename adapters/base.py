@@ -80,7 +80,7 @@ def load_model(
     """
     files = name if isinstance(name, ModelFiles) else find_model(name, progress=progress)
     architecture = read_architecture(files.folder)
-    chosen_device = _device(device)
+    chosen_device = choose_device(device)
     free = free_memory(chosen_device.type)
     if precision != "auto":
         chosen, said = precision, f"{precision}, as asked for."
@@ -178,7 +178,11 @@ def _maker(
     return lambda weight: FloatProjection(to_type(weight, dtype, device))
 
 
-def _device(asked: Device) -> torch.device:
+def choose_device(asked: Device) -> torch.device:
+    """Return the device to run on: for auto a GPU where there is one.
+
+    :raises ModelError: When a GPU is asked for and there is none.
+    """
     if asked == "cuda" and not torch.cuda.is_available():
         raise ModelError("no GPU can be used here: set device to cpu or auto")
     on_gpu = asked == "cuda" or (asked == "auto" and torch.cuda.is_available())

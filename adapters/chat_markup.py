@@ -102,6 +102,10 @@ class ChatMarkup:
         known = self._special.get(token)
         return None if known is None else int(known["id"])
 
+    def is_special(self, token: int) -> bool:
+        """Return whether a token is one of the markup, which no text encodes to."""
+        return token in self._special_ids
+
     def _marked(self, content: str, mark: str) -> str:
         """Break up the special words in a message; joining them again is :meth:`_encode`'s."""
         return self._words.sub(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from adapters.architecture import Architecture
 from adapters.kv_cache import KVCache
+from adapters.lora import make_adaptable
 from adapters.projections import Projection
 from adapters.rotary import Rotary
 from adapters.step import Run, Step, Stretch, lay_out
@@ -20,7 +21,7 @@ from adapters.step import Run, Step, Stretch, lay_out
 
 @dataclass(slots=True)
 class Layer:
-    """A layer's weights. Adapters replace its projections by ones of their own."""
+    """A layer's weights. The decoder makes its projections ones that rows may adapt."""
 
     before_attention: Tensor
     qkv: Projection
@@ -60,6 +61,7 @@ class Decoder:
         self.rotary = Rotary(architecture.rope, device=device, dtype=dtype)
         self._heads, self._kv_heads = architecture.heads, architecture.kv_heads
         self._shared = architecture.heads // architecture.kv_heads
+        make_adaptable(self)
 
     def new_cache(self, most_rows: int) -> KVCache:
         """Return an empty cache for this model's keys and values."""
@@ -73,7 +75,17 @@ class Decoder:
         :param cache: Gets their keys and values.
         :param every_token: Return [tokens, vocabulary] for a single run, instead of
             [runs, vocabulary] after each run's last token.
+
+        When it fails, the cache has read as much of each row as before.
         """
+        read = list(cache.lengths)
+        try:
+            return self._forward(runs, cache, every_token=every_token)
+        except BaseException:
+            cache.lengths[:] = read
+            raise
+
+    def _forward(self, runs: Sequence[Run], cache: KVCache, *, every_token: bool) -> Tensor:
         step = lay_out(
             runs,
             cache,

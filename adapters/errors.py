@@ -26,3 +26,23 @@ class NotEnoughRoomError(ModelError):
 
 class GenerationError(AdaptersError):
     """Raised when a request cannot be generated from: too long, empty, or not well formed."""
+
+
+class OverloadedError(GenerationError):
+    """Raised when too many requests wait already; says how many."""
+
+
+class DeadlineError(GenerationError):
+    """Raised when an answer was not complete in the time that its request allowed."""
+
+
+class AdapterError(AdaptersError):
+    """Raised when an adapter cannot be found, read, published or taken in; names its fault."""
+
+
+class TrainingDataError(AdaptersError):
+    """Raised when data cannot be trained on: unreadable, too few rows, or bad ones in strict."""
+
+
+class TrainingError(AdaptersError):
+    """Raised when a training cannot start, resume or go on; says what to change."""

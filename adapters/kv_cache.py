@@ -14,7 +14,8 @@ class KVCache:
     """Room for each row's keys and values, allocated ahead and grown when a row needs it.
 
     Rows lie side by side without gaps, so that attention over all of them is one product:
-    when a row leaves, the last one takes its place.
+    when a row leaves, the last one takes its place. What no row holds is zero: attention
+    multiplies what it masks by nothing, and a row that failed may leave what is no number.
 
     :param architecture: Says how many numbers a token has.
     :param most_rows: Rows that there will be at most.
@@ -36,6 +37,8 @@ class KVCache:
         self._token = (2 * architecture.kv_heads, architecture.head_width)
         self._layers = [self._empty(0, 0) for _ in range(architecture.layers)]
         self.lengths: list[int] = []
+        # How far each row was ever written, by passes that failed too.
+        self._written: list[int] = []
 
     @property
     def rows(self) -> int:
@@ -51,6 +54,7 @@ class KVCache:
         """Add an empty row with room for a number of tokens; return its number."""
         self.reserve(length)
         self.lengths.append(0)
+        self._written.append(0)
         return len(self.lengths) - 1
 
     def leave(self, row: int) -> int | None:
@@ -59,12 +63,16 @@ class KVCache:
         :return: The row that was moved to this one's place; None when none was.
         """
         last = len(self.lengths) - 1
+        for layer in self._layers:
+            layer[row, : self._written[row]].zero_()
         if row != last:
             length = self.lengths[last]
             for layer in self._layers:
                 layer[row, :length] = layer[last, :length]
-            self.lengths[row] = length
+                layer[last, : self._written[last]].zero_()
+            self.lengths[row] = self._written[row] = length
         self.lengths.pop()
+        self._written.pop()
         if not self.lengths and len(self._layers) * self._layers[0].nbytes > _KEPT_BYTES:
             self.clear()
         return last if row != last else None
@@ -72,18 +80,21 @@ class KVCache:
     def clear(self) -> None:
         """Remove all rows and give their memory back."""
         self.lengths.clear()
+        self._written.clear()
         self._layers = [self._empty(0, 0) for _ in self._layers]
 
     def reserve(self, length: int) -> None:
-        """Make room for one row more and for rows of a length."""
+        """Make room for one row more and for rows of a length; without memory, change nothing."""
         slots, length = self._wanted(length)
         if (slots, length) == tuple(self._layers[0].shape[:2]):
             return
-        rows, used = len(self.lengths), max(self.lengths, default=0)
-        for i, old in enumerate(self._layers):
-            new = self._empty(slots, length)
-            new[:rows, :used] = old[:rows, :used]
-            self._layers[i] = new
+        before = self._layers[0].shape[:2]
+        try:
+            self._resize(slots, length)
+        except BaseException:
+            # Without the memory for all layers, those that have grown must not stay so.
+            self._resize(*before)
+            raise
 
     def more_bytes(self, length: int) -> int:
         """Return the memory that :meth:`reserve` would take beyond what is taken."""
@@ -101,8 +112,17 @@ class KVCache:
             slots = min(max(1, 2 * slots), self._most_rows)
         return slots, max(capacity, -(-length // _GRANULE) * _GRANULE)
 
+    def _resize(self, slots: int, capacity: int) -> None:
+        rows, used = len(self.lengths), max(self._written, default=0)
+        for i, old in enumerate(self._layers):
+            if old.shape[:2] != (slots, capacity):
+                new = self._empty(slots, capacity)
+                new[:rows, :used] = old[:rows, :used]
+                self._layers[i] = new
+
     def places(self, row: int, start: int, count: int) -> range:
-        """Return where tokens of a row are written, for :meth:`write`."""
+        """Return where tokens of a row are to be written by :meth:`write`."""
+        self._written[row] = max(self._written[row], start + count)
         first = row * self.capacity + start
         return range(first, first + count)
 
@@ -125,8 +145,7 @@ class KVCache:
         """Begin a row with tokens that were read before: see :meth:`copy_out`."""
         for layer, kept in zip(self._layers, tokens, strict=True):
             layer[row, :length] = kept[:length]
-        self.lengths[row] = length
+        self.lengths[row] = self._written[row] = length
 
     def _empty(self, slots: int, capacity: int) -> Tensor:
-        # Zeros, since attention multiplies what it masks by nothing, and memory may hold NaN.
         return torch.zeros((slots, capacity, *self._token), device=self._device, dtype=self._dtype)

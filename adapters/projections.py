@@ -22,7 +22,7 @@ class Projection(Protocol):
     def __call__(self, states: Tensor, step: "Step") -> Tensor:
         """Return the product with [tokens, inputs]: [tokens, outputs].
 
-        :param step: Says which row each token belongs to, for what differs from row to row.
+        :param step: Says which tokens go through which adapter.
         """
         ...
 

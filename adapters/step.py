@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from adapters.kv_cache import KVCache
 from adapters.rotary import Rotary
+
+if TYPE_CHECKING:
+    from adapters.lora import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,13 @@ class Run:
     :param tokens: One token of a row that is being written, or a stretch of a prompt.
     :param length: What the row will hold in the end, as far as is known; decides how
         positions are rotated.
+    :param adapter: What its tokens go through besides the model; None for nothing.
     """
 
     row: int
     tokens: Sequence[int]
     length: int
+    adapter: "Adapter | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +47,37 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Tokens beside each other that go through the same adapter.
+
+    :param first: The first one's place in the step.
+    :param stop: The place after the last one.
+    """
+
+    adapter: "Adapter"
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """The tokens of a pass, one after another without padding.
 
-    The single tokens of rows that are being written come first, ordered by row; then the
-    stretches.
+    The single tokens of rows that are being written come first, then the stretches; among
+    each, those of one adapter stand together, and else they are ordered by row.
 
-    :param rows: Row of each token; adapters look up theirs by it.
+    :param segments: Which of them go through an adapter.
     :param places: Where in the cache each token is written.
     :param singles: How many single tokens there are.
     :param single_rows: Rows of the cache from the first to the last that has a single token.
-    :param spread: Place of each single token among those rows; None when all have one.
+    :param spread: Place of each single token among those rows; None when it is the same.
     :param single_length: Length of the longest of those rows.
     :param single_mask: What each of those rows sees; None when all see all.
     :param last: Place of each run's last token, in the order that the runs were given.
     """
 
     tokens: Tensor
-    rows: Tensor
+    segments: tuple[Segment, ...]
     places: Tensor
     cosines: Tensor
     sines: Tensor
@@ -85,9 +104,15 @@ def lay_out(
     :param runs: New tokens, at most one run a row.
     :param window: Tokens that a token sees back from itself; None for all.
     """
-    order = sorted(range(len(runs)), key=lambda i: (len(runs[i].tokens) > 1, runs[i].row))
+    numbers: dict[int, int] = {}
+    for run in runs:
+        numbers.setdefault(id(run.adapter), len(numbers))
+    order = sorted(
+        range(len(runs)),
+        key=lambda i: (len(runs[i].tokens) > 1, numbers[id(runs[i].adapter)], runs[i].row),
+    )
     tokens: list[int] = []
-    rows: list[int] = []
+    segments: list[Segment] = []
     positions: list[int] = []
     places: list[int] = []
     long: list[int] = []
@@ -102,8 +127,12 @@ def lay_out(
         else:
             mask = _stretch_mask(start, count, window, device, dtype)
             stretches.append(Stretch(run.row, len(tokens), count, start + count, mask))
+        if run.adapter is not None:
+            first = len(tokens)
+            if segments and segments[-1].adapter is run.adapter and segments[-1].stop == first:
+                first = segments.pop().first
+            segments.append(Segment(run.adapter, first, len(tokens) + count))
         tokens += run.tokens
-        rows += [run.row] * count
         positions += range(start, start + count)
         places += cache.places(run.row, start, count)
         long += [int(rotary.is_long(run.length))] * count
@@ -114,21 +143,22 @@ def lay_out(
         return torch.tensor(values, device=device)
 
     cosines, sines = rotary.tables(tensor(positions), tensor(long) if any(long) else None)
-    between = slice(singles[0], singles[-1] + 1) if singles else slice(0)
-    whole = len(singles) == between.stop - (between.start or 0)
-    lengths = [0] * (between.stop - (between.start or 0))
+    start = min(singles, default=0)
+    between = slice(start, max(singles, default=start - 1) + 1)
+    spread = [row - start for row in singles]
+    lengths = [0] * (between.stop - start)
     for row in singles:
-        lengths[row - between.start] = cache.lengths[row]
+        lengths[row - start] = cache.lengths[row]
     longest = max(lengths, default=0)
     return Step(
         tokens=tensor(tokens),
-        rows=tensor(rows),
+        segments=tuple(segments),
         places=tensor(places),
         cosines=cosines,
         sines=sines,
         singles=len(singles),
         single_rows=between,
-        spread=None if whole else tensor([row - between.start for row in singles]),
+        spread=None if spread == list(range(len(lengths))) else tensor(spread),
         single_length=longest,
         single_mask=_single_mask(lengths, window, device, dtype),
         stretches=tuple(stretches),

@@ -42,7 +42,9 @@ def check_weights(folder: Path, architecture: Architecture) -> int:
     shapes: dict[str, list[int]] = {}
     for path in weight_files(folder):
         shapes |= {
-            name: entry["shape"] for name, entry in _header(path).items() if name != "__metadata__"
+            name: entry["shape"]
+            for name, entry in header_of(path).items()
+            if name != "__metadata__"
         }
     for layer in range(architecture.layers):
         for place, shape in architecture.projections().items():
@@ -53,13 +55,19 @@ def check_weights(folder: Path, architecture: Architecture) -> int:
     return sum(path.stat().st_size for path in weight_files(folder))
 
 
-def _header(path: Path) -> dict[str, Any]:
+def header_of(path: Path) -> dict[str, Any]:
+    """Return a safetensors file's header: type, shape and place of each tensor by name.
+
+    :raises ModelError: When it is not one.
+    """
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > min(_HEADER_AT_MOST, path.stat().st_size):
                 raise ValueError("its header is longer than the file")
-            header: dict[str, Any] = json.loads(file.read(length))
+            header = json.loads(file.read(length))
+            if not isinstance(header, dict):
+                raise ValueError("its header is no object")
             return header
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError, RecursionError, struct.error) as error:
         raise ModelError(f"{path} is damaged: {error}") from error

@@ -1,90 +1,95 @@
 """Generate text: one request, many, or one as a stream."""
 
-import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
 
 from adapters.base import LanguageModel
-from adapters.batch import Batch, Generation, Request
-from adapters.prefixes import Prefixes
+from adapters.batch import Generation, Request
+from adapters.host import AdapterHost
+from adapters.scheduler import Scheduler
+from adapters.tickets import Job, Ticket
 
 
 class TextGenerator:
-    """Generates with one model, for one caller at a time.
+    """Generates with one model. What several threads ask for is written together.
 
     :param model: The model.
+    :param find: Finds adapters, see :class:`adapters.host.AdapterHost`; None for no adapters.
     :param most_rows: Requests generated together.
     :param prefix_bytes: Memory for beginnings that were read before; 0 for none.
     """
 
     def __init__(
-        self, model: LanguageModel, *, most_rows: int = 16, prefix_bytes: int = 256_000_000
+        self,
+        model: LanguageModel,
+        find: Callable[[str], tuple[str, Path]] | None = None,
+        *,
+        most_rows: int = 16,
+        prefix_bytes: int = 256_000_000,
     ) -> None:
         self.model = model
-        self._lock = threading.Lock()
-        self._batch = Batch(
-            model.decoder,
-            model.markup.tokenizer,
-            end_tokens=model.end_tokens,
-            most_rows=most_rows,
-            prefixes=Prefixes(prefix_bytes) if prefix_bytes else None,
+        self.adapters = None if find is None else AdapterHost(model, find)
+        self._scheduler = Scheduler(
+            model, self.adapters, most_rows=most_rows, most_waiting=None, prefix_bytes=prefix_bytes
         )
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """Return what each request comes to, in order.
 
-        :raises GenerationError: When a request cannot be generated from; then none is.
+        :raises GenerationError: When a request cannot be generated from; the others are
+            cancelled then.
         :raises NotEnoughRoomError: When there is no memory for one.
         """
-        with self._lock:
-            try:
-                rows = [self._batch.submit(request) for request in requests]
-                while not self._batch.is_idle:
-                    for row in self._batch.step():
-                        if row.error is not None:
-                            raise row.error
-            except BaseException:
-                self._batch.clear()
-                raise
-        return [row.generation for row in rows if row.generation is not None]
+        tickets: list[Ticket] = []
+        try:
+            tickets.extend(self._scheduler.submit(Job(request)) for request in requests)
+            return [ticket.result() for ticket in tickets]
+        except BaseException:
+            for ticket in tickets:
+                ticket.cancel()
+            raise
 
-    def stream(self, request: Request) -> "Stream":
+    def stream(self, request: Request, adapter: str | None = None) -> "Stream":
         """Return the answer as it is written, piece by piece.
 
+        :param adapter: The adapter that writes, such as ``hr`` or ``hr@3``; None for none.
         :raises GenerationError: When the request cannot be generated from.
+        :raises AdapterError: When there is no such adapter.
         """
-        return Stream(self._batch, self._lock, request)
+        return Stream(self._scheduler.submit(Job(request, adapter)))
 
 
 class Stream(Iterator[str]):
     """An answer that is being written. Iterate over it; leave off at any time.
 
-    ``generation`` is what it came to, once it has ended. Until then it has the model to
-    itself: close it when it is not read to its end.
+    :param ticket: Of its request.
     """
 
-    def __init__(self, batch: Batch, lock: threading.Lock, request: Request) -> None:
-        self.generation: Generation | None = None
-        self._batch, self._lock, self._request = batch, lock, request
+    def __init__(self, ticket: Ticket) -> None:
+        self._ticket = ticket
         self._pieces = self._run()
+
+    @property
+    def generation(self) -> Generation | None:
+        """What it came to, once it has ended."""
+        return self._ticket.result() if self._ticket.done else None
+
+    @property
+    def adapter(self) -> str | None:
+        """Name and version of the adapter that writes, as soon as it is known."""
+        return self._ticket.adapter
 
     def __next__(self) -> str:
         return next(self._pieces)
 
     def close(self) -> None:
         """Stop writing."""
+        self._ticket.cancel()
         self._pieces.close()
 
     def _run(self) -> Generator[str]:
-        with self._lock:
-            try:
-                row = self._batch.submit(self._request)
-                while row.generation is None:
-                    self._batch.step()
-                    if row.error is not None:
-                        raise row.error
-                    if piece := row.stream.new_text(ended=row.generation is not None):
-                        yield piece
-                self.generation = row.generation
-            except BaseException:
-                self._batch.clear()
-                raise
+        try:
+            yield from self._ticket
+        finally:
+            # Also when nobody reads on.
+            self._ticket.cancel()

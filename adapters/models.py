@@ -32,7 +32,7 @@ class ModelFiles:
     revision: str | None = None
 
     def digest(self) -> str:
-        """Return 64 hex digits over weights, configuration and tokenizer.
+        """Return 64 hex digits over weights, configuration, tokenizer and chat template.
 
         Files are read again only when they changed.
 
@@ -41,7 +41,12 @@ class ModelFiles:
         files = {path.name: path for path in weight_files(self.folder)}
         files |= {
             name: self.folder / name
-            for name in ("config.json", "tokenizer.json", "tokenizer_config.json")
+            for name in (
+                "config.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "chat_template.jinja",
+            )
             if (self.folder / name).is_file()
         }
         try:

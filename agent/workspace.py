@@ -38,6 +38,11 @@ class Workspace:
         """Folder of the catalogue and the embedded store."""
         return self.path / "index"
 
+    @property
+    def adapters_folder(self) -> Path:
+        """Folder of the registry of adapters."""
+        return self.path / "adapters"
+
     def create(self) -> None:
         """Create the workspace's folders where they do not exist.
 

@@ -17,6 +17,8 @@ _COMMANDS = {
     "chat": "Keep asking; follow-up questions know what was said.",
     "search": "Search the index and show the passages found.",
     "model": "Build, choose and look at the language model.",
+    "train": "Train an adapter on questions and answers.",
+    "adapters": "Look at, compare, import, export and remove adapters.",
     "measure": "Measure answers on your questions, step by step.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
     "config": "Show the settings in force.",

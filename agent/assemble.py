@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pipelines.answer import Answerer
     from pipelines.embed import Embedder
+    from pipelines.generators import PhiChatGenerator
     from pipelines.index import Indexer, Progress
     from pipelines.stores import PassageStore
 
@@ -167,14 +168,20 @@ def open_answerer(workspace: Workspace, name: str | None = None) -> Iterator["An
 
         yield QuoteAnswerer(threshold=workspace.settings.answer.threshold)
         return
-    from pipelines.generators import PhiChatGenerator
     from pipelines.phi3 import Phi3Answerer
 
+    yield Phi3Answerer(open_generator(workspace))
+
+
+def open_generator(workspace: Workspace) -> "PhiChatGenerator":
+    """Return a generator of the language model and the adapters that the workspace has."""
+    from pipelines.generators import PhiChatGenerator
+
     settings = workspace.settings.model
-    generator = PhiChatGenerator(
+    return PhiChatGenerator(
         settings.name,
         precision=settings.precision,
         device=settings.device,
         max_new_tokens=settings.max_new_tokens,
+        adapters=str(workspace.adapters_folder),
     )
-    yield Phi3Answerer(generator)

@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from agent.assemble import open_answerer, open_pipeline
+from agent.assemble import open_answerer, open_generator, open_pipeline
 from agent.follow_up import Turn, standalone
 from agent.workspace import Workspace
-from pipelines.answer import Answer
+from pipelines.answer import Answer, Answerer
 from pipelines.evidence import Evidence
 from pipelines.search import Hit, retrieve
+
+if TYPE_CHECKING:
+    from haystack import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Reply:
     :param question: As it was asked.
     :param searched: As it was searched for; differs for a follow-up question.
     :param answer: The answer, or the abstention.
-    :param route: Which route answered: ``retrieval`` or ``abstain``.
+    :param route: Which route answered: ``retrieval``, ``expert`` or ``abstain``.
     :param adapter: Name of the adapter that wrote, or None.
     :param hits: The passages found, best first.
     :param evidence: What of them the answerer was given.
@@ -74,14 +77,25 @@ class Expert:
 
     :param workspace: The workspace; it must hold an index.
     :param answerer: ``quote``, ``phi3``, or None for the one that the settings choose.
-    :raises WorkspaceError: When nothing is indexed.
+    :param adapter: An adapter that answers by itself, from what it has learned, such as
+        ``hr`` or ``hr@3``; the documents are not looked at then.
+    :raises WorkspaceError: When nothing is indexed, and no adapter is given.
+    :raises AdapterError: When there is no such adapter.
     """
 
-    def __init__(self, workspace: Workspace, *, answerer: str | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, *, answerer: str | None = None, adapter: str | None = None
+    ) -> None:
         self.workspace = workspace
         with ExitStack() as opened:
-            self._pipeline = opened.enter_context(open_pipeline(workspace))
-            self._answerer = opened.enter_context(open_answerer(workspace, answerer))
+            self._way: _Documents | _Adapter
+            if adapter is None:
+                self._way = _Documents(
+                    opened.enter_context(open_pipeline(workspace)),
+                    opened.enter_context(open_answerer(workspace, answerer)),
+                )
+            else:
+                self._way = _Adapter(workspace, adapter)
             # Only now: an answerer that cannot be opened must not leave the index open.
             self._resources = opened.pop_all()
 
@@ -98,8 +112,7 @@ class Expert:
 
     def warm_up(self) -> None:
         """Load what the first question would have to wait for."""
-        self._pipeline.warm_up()
-        self._answerer.warm_up()
+        self._way.warm_up()
 
     def close(self) -> None:
         """Close the index and what else is open."""
@@ -118,8 +131,21 @@ class Expert:
         :param history: The conversation so far, oldest first.
         :param on_text: Told each piece of a language model's reply as it is written.
         """
+        return self._way.ask(question, standalone(question, history), on_text)
+
+
+class _Documents:
+    """The route by way of the documents."""
+
+    def __init__(self, pipeline: "Pipeline", answerer: Answerer) -> None:
+        self._pipeline, self._answerer = pipeline, answerer
+
+    def warm_up(self) -> None:
+        self._pipeline.warm_up()
+        self._answerer.warm_up()
+
+    def ask(self, question: str, searched: str, on_text: Callable[[str], None] | None) -> Reply:
         started = time.perf_counter()
-        searched = standalone(question, history)
         found = retrieve(self._pipeline, searched)
         retrieved = time.perf_counter()
         answer = self._answerer.run(searched, found.evidence, on_text)["answer"]
@@ -137,4 +163,35 @@ class Expert:
                 "answer": 1000 * (done - retrieved),
                 "total": 1000 * (done - started),
             },
+        )
+
+
+class _Adapter:
+    """The route by way of an adapter alone."""
+
+    def __init__(self, workspace: Workspace, adapter: str) -> None:
+        from adapters.registry import Registry
+        from pipelines.closed_book import AdapterAnswerer
+
+        # Before the model is loaded, which takes a while.
+        Registry(workspace.adapters_folder).find(adapter)
+        self._answerer = AdapterAnswerer(open_generator(workspace), adapter)
+
+    def warm_up(self) -> None:
+        self._answerer.warm_up()
+
+    def ask(self, question: str, searched: str, on_text: Callable[[str], None] | None) -> Reply:
+        started = time.perf_counter()
+        written = self._answerer.run(searched, on_text)
+        took = 1000 * (time.perf_counter() - started)
+        answer = written["answer"]
+        return Reply(
+            question=question,
+            searched=searched,
+            answer=answer,
+            route="abstain" if answer.abstained else "expert",
+            adapter=written["adapter"],
+            hits=(),
+            evidence=(),
+            timings_ms={"answer": took, "total": took},
         )

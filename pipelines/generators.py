@@ -1,6 +1,8 @@
 """Phi-3 as a Haystack chat generator, on this machine."""
 
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from haystack import component, default_from_dict, default_to_dict
@@ -8,13 +10,16 @@ from haystack.dataclasses import ChatMessage, StreamingChunk
 
 from adapters.base import LanguageModel, load_model
 from adapters.batch import Request
+from adapters.errors import AdapterError
+from adapters.fitting import FittingAdapters
 from adapters.generate import TextGenerator
 from adapters.memory import Precision
+from adapters.registry import Registry
 from adapters.sampling import Sampling
 from pipelines.errors import PipelineError
 
 _OPTIONS = frozenset(
-    {"max_new_tokens", "temperature", "top_p", "seed", "stop", "repetition_penalty"}
+    {"adapter", "max_new_tokens", "temperature", "top_p", "seed", "stop", "repetition_penalty"}
 )
 
 
@@ -29,7 +34,9 @@ class PhiChatGenerator:
     :param device: ``auto``, ``cpu`` or ``cuda``.
     :param max_new_tokens: Length of a reply, in tokens, at most.
     :param generation_kwargs: Defaults of ``temperature`` (0, the likeliest token),
-        ``top_p``, ``seed``, ``stop`` and ``repetition_penalty``.
+        ``top_p``, ``seed``, ``stop``, ``repetition_penalty`` and ``adapter`` (``hr``, or
+        ``hr@3`` for a certain version).
+    :param adapters: Folder of the adapters' registry; None for no adapters.
     :raises PipelineError: When an option is not known.
     """
 
@@ -41,12 +48,14 @@ class PhiChatGenerator:
         device: str = "auto",
         max_new_tokens: int = 256,
         generation_kwargs: dict[str, Any] | None = None,
+        adapters: str | None = None,
     ) -> None:
         self.model = model
         self.precision = precision
         self.device = device
         self.max_new_tokens = max_new_tokens
         self.generation_kwargs = _checked(generation_kwargs or {})
+        self.adapters = adapters
         self._generator: TextGenerator | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -58,6 +67,7 @@ class PhiChatGenerator:
             device=self.device,
             max_new_tokens=self.max_new_tokens,
             generation_kwargs=self.generation_kwargs,
+            adapters=self.adapters,
         )
         return data
 
@@ -81,7 +91,22 @@ class PhiChatGenerator:
         """Load the model."""
         if self._generator is None:
             model = load_model(self.model, precision=self.precision, device=self.device)  # type: ignore[arg-type]
-            self._generator = TextGenerator(model)
+            find = None
+            if self.adapters is not None:
+                find = FittingAdapters(Registry(Path(self.adapters)), model.files)
+            self._generator = TextGenerator(model, find)
+
+    def load_adapter(self, adapter: str) -> None:
+        """Load an adapter before it is asked for.
+
+        :param adapter: Its name, or ``hr@3`` for a certain version.
+        :raises AdapterError: When there is no such adapter, or it is another model's.
+        """
+        self.warm_up()
+        host = self._generator.adapters if self._generator is not None else None
+        if host is None:
+            raise AdapterError("this generator was given no folder of adapters")
+        host.prefetch(adapter).result()
 
     @component.output_types(replies=list[ChatMessage])
     def run(
@@ -95,13 +120,14 @@ class PhiChatGenerator:
         :param messages: The conversation; the last one is answered.
         :param streaming_callback: Told each piece as it is written.
         :param generation_kwargs: Options in place of the component's own.
-        :returns: One message under ``replies``. Its meta has ``model``, ``finish_reason``
+        :returns: One message under ``replies``. Its meta has ``model``, ``adapter`` (the name
+            with the version), ``finish_reason``
             (``stop``, ``length``, ``repetition``), ``usage`` (``prompt_tokens``,
             ``completion_tokens``, ``cached_tokens``) and the log-probabilities.
         :raises GenerationError: When the conversation is too long, or has no text.
+        :raises AdapterError: When there is no such adapter, or it is another model's.
         """
         model = self.loaded
-        assert self._generator is not None  # noqa: S101
         options = self.generation_kwargs | _checked(generation_kwargs or {})
         stop = options.get("stop") or ()
         request = Request(
@@ -119,13 +145,18 @@ class PhiChatGenerator:
                 seed=options.get("seed"),
                 repetition_penalty=options.get("repetition_penalty", 1.0),
             ),
-            on_text=None
-            if streaming_callback is None
-            else lambda text: streaming_callback(StreamingChunk(content=text)),
         )
-        (generation,) = self._generator.generate([request])
+        assert self._generator is not None  # noqa: S101
+        # The callback runs on this thread, so that a slow one holds up no other request.
+        with closing(self._generator.stream(request, options.get("adapter"))) as stream:
+            for piece in stream:
+                if streaming_callback is not None:
+                    streaming_callback(StreamingChunk(content=piece))
+            generation = stream.generation
+        assert generation is not None  # noqa: S101
         meta = {
             "model": model.files.name,
+            "adapter": stream.adapter,
             "finish_reason": generation.reason,
             "usage": {
                 "prompt_tokens": generation.prompt_tokens,

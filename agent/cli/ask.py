@@ -15,6 +15,7 @@ Examples:
   expert ask "how many days of annual leave?"
   expert ask "how many days of annual leave?" --json
   echo "who approves travel?" | expert ask -
+  expert ask --adapter hr "who approves travel?"
 """
 # More than any question, and little enough to hold.
 _MOST_CHARACTERS = 1_000_000
@@ -27,23 +28,33 @@ _MOST_CHARACTERS = 1_000_000
     type=click.Choice(["quote", "phi3"]),
     help="Quote the documents, or let the language model write. [default: what measured better]",
 )
+@click.option(
+    "--adapter",
+    metavar="NAME[@VERSION]",
+    help="Let an adapter answer from what it has learned, without the documents.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def command(workspace: Workspace, question: str, answerer: str | None, as_json: bool) -> int:
+def command(
+    workspace: Workspace, question: str, answerer: str | None, adapter: str | None, as_json: bool
+) -> int:
     """Answer a question from the documents, with the places that the answer rests on.
 
     QUESTION is read from standard input when it is "-". Exits with 3 when the documents do
     not answer.
     """
+    if adapter is not None and answerer is not None:
+        raise click.UsageError("--adapter answers by itself: leave --answerer out")
     question = printable(_read() if question == "-" else question).strip()
     if not question:
         raise click.UsageError("the question is empty")
-    workspace.require_index()
+    if adapter is None:
+        workspace.require_index()
 
     from agent.expert import Expert
 
     if as_json:
-        with Expert(workspace, answerer=answerer) as expert:
+        with Expert(workspace, answerer=answerer, adapter=adapter) as expert:
             reply = expert.ask(question)
         click.echo(to_json(reply.to_dict()))
     else:
@@ -53,7 +64,10 @@ def command(workspace: Workspace, question: str, answerer: str | None, as_json: 
         from agent.cli.display import print_reply
 
         console = Console(highlight=False)
-        with Streamed(console) as streamed, Expert(workspace, answerer=answerer) as expert:
+        with (
+            Streamed(console) as streamed,
+            Expert(workspace, answerer=answerer, adapter=adapter) as expert,
+        ):
             reply = expert.ask(question, on_text=streamed.on_text)
         print_reply(console, reply)
     return EXIT_ABSTAINED if reply.answer.abstained else 0

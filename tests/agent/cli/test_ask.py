@@ -194,3 +194,17 @@ class TestQuote:
 def test_asking_leaves_nothing_behind(ask: Expert, own_workspace: Workspace) -> None:
     ask(LEAVE)
     assert {path.name for path in Path(own_workspace.path).iterdir()} == {"index"}
+
+
+def test_an_adapter_answers_by_itself_or_is_named_as_missing(
+    expert: Expert, tmp_path: Path
+) -> None:
+    missing = expert("--workspace", str(tmp_path), "ask", "--adapter", "hr", LEAVE)
+    assert missing.code == 1
+    assert missing.err.startswith("expert: ")
+    assert "hr" in missing.err
+    both = expert(
+        "--workspace", str(tmp_path), "ask", "--adapter", "hr", "--answerer", "quote", "x"
+    )
+    assert both.code == 2
+    assert "leave --answerer out" in both.err

@@ -1,0 +1,137 @@
+"""What a training is to be, and what came of it."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from adapters.base import Device
+from adapters.errors import TrainingError
+from adapters.models import ModelFiles
+
+Method = Literal["qlora", "lora", "full"]
+_RATES: dict[Method, float] = {"qlora": 5e-4, "lora": 5e-4, "full": 2e-5}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How to train.
+
+    :param base: The model to train on.
+    :param method: qlora keeps the base in NF4, lora in full; full trains all weights and writes
+        a model instead of an adapter.
+    :param rank: Rank of the adapter's matrices.
+    :param alpha: Their scale times the rank; None for twice the rank.
+    :param epochs: Times that each example is learned from.
+    :param minutes: Time that the schedule is fitted to, where the epochs would take longer;
+        such a run depends on the machine's speed.
+    :param learning_rate: The highest; None for the method's own.
+    :param warmup: Share of the run in which the learning rate rises to it.
+    :param row_tokens: Tokens learned from at once: examples are packed into rows of so many, or
+        fewer where a run would have few steps.
+    :param rows: Rows to a step.
+    :param least_steps: How many are few: a run of fewer learns less than it could.
+    :param patience: Held-out losses in a row without a new best that end the run; 0 for never.
+    :param checks: Times in a run that held-out loss is measured and a checkpoint written.
+    :param answers: Held-out questions that are answered before and after; 0 for none.
+    :param seed: Of the adapter's first weights and the examples' order.
+    :param device: auto takes a GPU where there is one.
+    :param resume: Go on from the last checkpoint in the folder, if there is one.
+    :raises TrainingError: When a number makes no sense.
+    """
+
+    base: ModelFiles
+    method: Method = "qlora"
+    rank: int = 16
+    alpha: float | None = None
+    epochs: float = 3.0
+    minutes: float | None = None
+    learning_rate: float | None = None
+    warmup: float = 0.05
+    row_tokens: int = 1024
+    rows: int = 1
+    least_steps: int = 100
+    patience: int = 3
+    checks: int = 10
+    answers: int = 20
+    seed: int = 0
+    device: Device = "auto"
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise TrainingError(f"method {self.method} is not known: choose qlora, lora or full")
+        least = {
+            "rank": 1,
+            "row_tokens": 16,
+            "rows": 1,
+            "least_steps": 1,
+            "patience": 0,
+            "checks": 1,
+            "answers": 0,
+            "seed": 0,
+            "warmup": 0,
+        }
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise TrainingError(f"{name} is {getattr(self, name)}: give at least {value}")
+        for name in ("alpha", "epochs", "minutes", "learning_rate"):
+            given = getattr(self, name)
+            if given is not None and not given > 0:
+                raise TrainingError(f"{name} is {given}: give more than 0")
+        if self.warmup >= 1:
+            raise TrainingError(f"warmup is {self.warmup}: give a share of the run, below 1")
+
+    @property
+    def highest_rate(self) -> float:
+        """The highest learning rate."""
+        return _RATES[self.method] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def scale(self) -> float:
+        """What PEFT calls alpha."""
+        return 2.0 * self.rank if self.alpha is None else float(self.alpha)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return all that decides what comes of it, besides the base and the examples."""
+        left_out = {"base", "device", "resume", "answers"}
+        settled = {name: value for name, value in asdict(self).items() if name not in left_out}
+        return settled | {"alpha": self.scale, "learning_rate": self.highest_rate}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What came of a training.
+
+    :param folder: Holds the adapter, or for method full the model in ``model``; and the log
+        and the plot of its losses.
+    :param method: How it was trained.
+    :param metrics: ``eval_loss_before`` and ``eval_loss_after`` of the held-out examples, and
+        ``f1_``, ``exact_before`` and ``_after`` of answers to them, as far as measured.
+    :param steps: Steps made, those before a resumption included.
+    :param best_step: Step whose weights were kept: the one with the best held-out loss.
+    :param tokens: Tokens learned from.
+    :param seconds: Time that the steps took.
+    :param tokens_per_s: Of this process's steps.
+    :param peak_memory: Most bytes while learning: of the process on a CPU, of tensors on a GPU.
+    :param versions: Of the libraries.
+    :param hyperparameters: What decided it; see :meth:`TrainingConfig.hyperparameters`.
+    :param said: What was chosen for the machine, as sentences for people.
+    """
+
+    folder: Path
+    method: Method
+    metrics: dict[str, float]
+    steps: int
+    best_step: int
+    tokens: int
+    seconds: float
+    tokens_per_s: float
+    peak_memory: int
+    versions: dict[str, str]
+    hyperparameters: dict[str, Any]
+    said: tuple[str, ...] = field(default=())
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether it can be registered as an adapter."""
+        return self.method != "full"

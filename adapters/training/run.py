@@ -1,0 +1,283 @@
+"""Train an adapter from beginning to end, or from where a run was cut off."""
+
+import gc
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from adapters.architecture import read_architecture
+from adapters.base import choose_device, load_model
+from adapters.chat_markup import ChatMarkup
+from adapters.errors import TrainingError
+from adapters.models import ModelFiles
+from adapters.training.config import TrainingConfig, TrainingResult
+from adapters.training.examples import Example
+from adapters.training.progress import LOG_FILE, Log, Progress, Watcher
+
+if TYPE_CHECKING:
+    from adapters.training.trainer import Trainer
+
+MODEL_FOLDER = "model"
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+# Larger models answer so slowly on a CPU that asking them would take longer than training.
+_MOST_ASKED_ON_CPU = 1_000_000_000
+
+
+def train(
+    config: TrainingConfig,
+    train: Sequence[Example],
+    held_out: Sequence[Example],
+    *,
+    folder: Path,
+    on_progress: Watcher | None = None,
+) -> TrainingResult:
+    """Train, and write what came of it into a folder.
+
+    A run that is killed can be resumed from its last checkpoint, to the same result: the same
+    weights in fp32 on the same machine, unless its schedule is fitted to a time.
+
+    :param config: How.
+    :param train: What to learn from.
+    :param held_out: What to measure on; with none the last weights are kept, not the best.
+    :param folder: Where to; made if missing. Checkpoints are in it until the end.
+    :param on_progress: Told of each step.
+    :raises TrainingError: When the run cannot start, resume or go on.
+    :raises NotEnoughRoomError: When it does not fit into memory; before anything is loaded.
+    :raises ModelError: When the base cannot be read.
+    """
+    if not train:
+        raise TrainingError("there is nothing to learn from: give at least one example")
+    told = on_progress or _unheard
+    told(Progress("loading"))
+    try:
+        from adapters.training.quiet import quiet
+
+        with quiet():
+            from adapters.training import trainer  # noqa: F401 - to say here what is missing
+    except ImportError as error:
+        raise TrainingError(
+            f"training needs an extra ({error.name} is missing): pip install 'phi-expert[train]'"
+        ) from None
+    with quiet():
+        return _Run(config, train, held_out, folder, told).result()
+
+
+def _unheard(progress: Progress) -> None:
+    """Take a report that nobody asked for."""
+
+
+class _Run:
+    """One run, from what it is given to its result."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        train: Sequence[Example],
+        held_out: Sequence[Example],
+        folder: Path,
+        told: Watcher,
+    ) -> None:
+        from adapters.training.checkpoints import Checkpoints
+
+        self._config, self._train, self._held_out = config, train, held_out
+        self._folder, self._told = folder, told
+        self._device = choose_device(config.device)
+        self._architecture = read_architecture(config.base.folder)
+        self._checkpoints = Checkpoints(folder)
+        self._said: list[str] = []
+        self._last: dict[str, Any] = {}
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self._device.type == "cuda"
+
+    def result(self) -> TrainingResult:
+        trainer, before = self._trained()
+        config, kept = self._config, trainer.kept
+        from adapters.training.plot import PLOT_FILE, draw
+
+        metrics = {}
+        if before is not None:
+            metrics = {
+                "eval_loss_before": before,
+                "eval_loss_after": min(trainer.held_out_losses),
+            }
+        steps, here = trainer.state.global_step, trainer.seconds_here
+        speed = trainer.tokens_here / here if here else 0.0
+        peak = trainer.peak_memory
+        # Its memory is needed for what comes.
+        del trainer
+        gc.collect()
+        draw(self._folder / LOG_FILE, self._folder / PLOT_FILE, f"Training on {config.base.name}")
+        metrics |= self._answers()
+        self._checkpoints.clear()
+        return TrainingResult(
+            folder=self._folder,
+            method=config.method,
+            metrics=metrics,
+            steps=steps,
+            best_step=kept.get("best_step", steps),
+            tokens=kept["tokens"],
+            seconds=kept["seconds"],
+            tokens_per_s=speed,
+            peak_memory=peak,
+            versions={name: metadata.version(name) for name in _LIBRARIES},
+            hyperparameters=config.hyperparameters(),
+            said=tuple(self._said),
+        )
+
+    def _trained(self) -> tuple["Trainer", float | None]:
+        """Return the trainer after its last step, and the held-out loss before its first."""
+        from adapters.training import rows
+        from adapters.training.base_model import add_adapter, load_base
+        from adapters.training.room import fit
+        from adapters.training.trainer import Trainer
+
+        config, architecture = self._config, self._architecture
+        markup = ChatMarkup(config.base.folder)
+        window = architecture.context_length
+        packed = rows.pack(
+            self._train,
+            markup,
+            config.row_tokens,
+            window,
+            least_rows=max(1, round(config.least_steps * config.rows / config.epochs)),
+        )
+        measured = (
+            rows.pack(self._held_out, markup, config.row_tokens, window) if self._held_out else None
+        )
+        checkpointing, said = fit(
+            architecture,
+            config,
+            tokens=packed.longest,
+            learned=packed.most_learned,
+            on_gpu=self._on_gpu,
+        )
+        self._said.append(f"{config.method} on {self._device.type}: {said}")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        resumed = self._resumed()
+        if self._on_gpu:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+        model: Any = load_base(config.base.folder, config.method, self._device)
+        if config.method != "full":
+            model = add_adapter(model, config, architecture)
+        trainer = Trainer(
+            model,
+            config,
+            packed,
+            measured,
+            markup=markup,
+            checkpoints=self._checkpoints,
+            checkpointing=checkpointing,
+            told=self._tell,
+        )
+        if resumed is not None:
+            trainer.kept.update(resumed[1])
+        self._log = Log(self._folder / LOG_FILE, trainer.kept.get("step", 0))
+        if measured and "before" not in trainer.kept:
+            trainer.kept["before"] = trainer.measure()
+            self._tell(trainer, None)
+        trainer.run(None if resumed is None else resumed[0])
+        self._write(trainer, best=measured is not None)
+        return trainer, trainer.kept.get("before")
+
+    def _resumed(self) -> tuple[Path, dict[str, Any]] | None:
+        """Return the checkpoint to go on from, or make ready for a run from its beginning."""
+        identity = self._identity()
+        found = self._checkpoints.resume(identity) if self._config.resume else None
+        if found is None:
+            if self._config.resume:
+                self._said.append("No checkpoint was found: training begins anew.")
+            self._checkpoints.begin(identity)
+        else:
+            self._said.append(f"Resumed after step {found[1]['step']:,}.")
+        return found
+
+    def _identity(self) -> dict[str, Any]:
+        sides = {"examples": self._train, "held-out examples": self._held_out}
+        digests = {
+            name: hashlib.sha256(
+                json.dumps([asdict(example) for example in examples]).encode()
+            ).hexdigest()
+            for name, examples in sides.items()
+        }
+        return {
+            **self._config.hyperparameters(),
+            **digests,
+            "base": self._config.base.digest(),
+            "device": self._device.type,
+        }
+
+    def _tell(self, trainer: "Trainer", loss: float | None) -> None:
+        """Report a step, or a measurement where there is no loss."""
+        state, kept = trainer.state, trainer.kept
+        losses = trainer.held_out_losses
+        before = [kept["before"]] if "before" in kept else []
+        seconds, done = kept["seconds"], trainer.done
+        # The first step of a process takes longer than others.
+        known = trainer.seconds_here > 0 and trainer.steps_here > 1
+        progress = Progress(
+            stage="measuring" if loss is None else "training",
+            step=state.global_step,
+            of=trainer.most_steps,
+            loss=loss,
+            held_out_loss=([*before, *losses] or [None])[-1],
+            best_loss=min([*before, *losses], default=None),
+            learning_rate=trainer.last_rate,
+            tokens_per_s=trainer.tokens_here / trainer.seconds_here if known else 0.0,
+            memory=trainer.peak_memory,
+            seconds=seconds,
+            seconds_left=seconds / done * (1 - done) if known and done else None,
+        )
+        self._log.add(progress)
+        self._told(progress)
+
+    def _write(self, trainer: "Trainer", *, best: bool) -> None:
+        """Put the result where it belongs: the best weights, or the last without held-out."""
+        source = self._checkpoints.best
+        if not best:
+            self._checkpoints.keep_best(trainer.write)
+        target = self._folder
+        if self._config.method == "full":
+            target = self._folder / MODEL_FOLDER
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+            for name in _TOKENIZER:
+                if (self._config.base.folder / name).is_file():
+                    shutil.copyfile(self._config.base.folder / name, target / name)
+        for path in source.iterdir():
+            shutil.copyfile(path, target / path.name)
+
+    def _answers(self) -> dict[str, float]:
+        """Return how well held-out questions are answered before and after."""
+        asked = self._held_out[: self._config.answers]
+        too_large = not self._on_gpu and self._architecture.parameters > _MOST_ASKED_ON_CPU
+        if not asked or too_large:
+            return {}
+        from adapters.training.answers import answer_scores
+
+        self._told(Progress("answering"))
+        base = self._config.base
+        precision: Literal["nf4", "auto"] = "nf4" if self._config.method == "qlora" else "auto"
+        model = load_model(base, precision=precision, device=self._config.device)
+        found = {"before": answer_scores(model, asked)}
+        if self._config.method == "full":
+            path = self._folder / MODEL_FOLDER
+            trained = ModelFiles(str(path), path)
+            model = load_model(trained, precision=precision, device=self._config.device)
+            found["after"] = answer_scores(model, asked)
+        else:
+            found["after"] = answer_scores(model, asked, self._folder)
+        return {
+            f"{name}_{when}": value
+            for when, scores in found.items()
+            for name, value in scores.items()
+        }

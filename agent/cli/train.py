@@ -1,0 +1,238 @@
+"""``expert train``: train an adapter on questions and answers, and register it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agent.workspace import Workspace
+
+if TYPE_CHECKING:
+    from adapters.registry import RegisteredAdapter
+    from adapters.training.config import TrainingResult
+    from agent.training_data import Prepared
+
+_EXAMPLES = """\b
+Examples:
+  expert train hr questions.jsonl --dry-run
+  expert train hr questions.jsonl --domain "leave and pay"
+  expert train hr questions.jsonl --with-retrieval --resume
+
+\b
+A line of the file; context, source_documents, domain and system may be left out:
+  {"question": "How long is probation?", "answer": "Six months.", "source_documents": ["hr.md"]}
+or a conversation:
+  {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}
+A CSV file has the same names in its first line.
+"""
+_SHOWN = 20
+
+
+@click.command("train", epilog=_EXAMPLES)
+@click.argument("name")
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Measure on this file.")
+@click.option(
+    "--eval-split",
+    type=click.FloatRange(0, 0.5),
+    help="Share of the data to measure on instead of learning from it.  [default: 0.1]",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["qlora", "lora", "full"]),
+    default="qlora",
+    show_default=True,
+    help="qlora takes least memory, lora is faster on a CPU, full writes a whole model.",
+)
+@click.option("--model", metavar="ID|FOLDER|lab", help="Train on this model.  [default: in use]")
+@click.option("--rank", type=click.IntRange(1, 256), default=16, show_default=True)
+@click.option("--alpha", type=float, help="Scale of the adapter.  [default: twice the rank]")
+@click.option("--epochs", type=float, default=3.0, show_default=True)
+@click.option("--minutes", type=float, help="Fit the run into this time.")
+@click.option("--learning-rate", type=float, help="[default: the method's own]")
+@click.option("--batch-tokens", type=click.IntRange(16), default=1024, show_default=True)
+@click.option(
+    "--with-retrieval",
+    is_flag=True,
+    help="Train to answer from passages of the index, and to say when they do not.",
+)
+@click.option(
+    "--distractors",
+    type=click.IntRange(1, 10),
+    default=3,
+    show_default=True,
+    help="With retrieval: passages beside the one that answers, at most.",
+)
+@click.option(
+    "--gold-share",
+    type=click.FloatRange(0, 1),
+    default=0.8,
+    show_default=True,
+    help="With retrieval: share of rows that have the passage that answers.",
+)
+@click.option("--domain", help="What the adapter answers for.  [default: as most rows say]")
+@click.option("--description", default="", help="What the adapter is for, in a sentence.")
+@click.option("--resume", is_flag=True, help="Go on with a training that was cut off.")
+@click.option("--anew", is_flag=True, help="Begin again though a training was cut off.")
+@click.option("--strict", is_flag=True, help="Stop at the first bad row.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: as set]")
+@click.option("--dry-run", is_flag=True, help="Check the data, say what would be trained, stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def command(
+    workspace: Workspace,
+    /,
+    name: str,
+    data: Path,
+    eval_file: Path | None,
+    eval_split: float | None,
+    method: str,
+    model: str | None,
+    with_retrieval: bool,
+    distractors: int,
+    gold_share: float,
+    domain: str | None,
+    description: str,
+    resume: bool,
+    anew: bool,
+    strict: bool,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train an adapter NAME on the questions and answers in DATA, and register it.
+
+    The data is checked first: rows that would harm are left out, each with its line and the
+    reason. Training may be stopped at any time and resumed.
+    """
+    if eval_file is not None and eval_split is not None:
+        raise click.UsageError("--eval and --eval-split exclude each other")
+    if resume and anew:
+        raise click.UsageError("--resume and --anew exclude each other")
+
+    from adapters.models import find_local
+    from adapters.registry import Registry
+    from agent.cli.train_display import searching
+    from agent.training import card_of, check_name, configured, require_extra, run_folder
+    from agent.training_data import prepare
+
+    check_name(name)
+    base = find_local(model or workspace.settings.model.name)
+    options["device"] = options["device"] or workspace.settings.model.device
+    config = configured(base, method, resume=resume, **options)
+    if not dry_run:
+        require_extra(method)
+    mixture = None
+    if with_retrieval:
+        from agent.training_context import Mixture
+
+        mixture = Mixture(distractors, gold_share, seed=config.seed)
+    share = 0.1 if eval_split is None else eval_split
+    with searching() as on_progress:
+        prepared = prepare(
+            workspace,
+            base,
+            data,
+            held_out=share if eval_file is None else eval_file,
+            seed=config.seed,
+            strict=strict,
+            mixture=mixture,
+            on_progress=on_progress,
+        )
+    if not as_json:
+        _report(prepared)
+    if dry_run:
+        if as_json:
+            _print_json(prepared, None, None)
+        return
+
+    from adapters.training.run import train
+    from agent.cli.train_display import following
+
+    with run_folder(workspace, name, resume=resume, anew=anew) as folder:
+        try:
+            with following() as on_step:
+                result = train(
+                    config,
+                    prepared.train.examples,
+                    prepared.held_out.examples,
+                    folder=folder,
+                    on_progress=on_step,
+                )
+        except KeyboardInterrupt:
+            click.echo(
+                "Stopped. Run the same command with --resume to go on from the last checkpoint.",
+                err=True,
+            )
+            raise
+        registered = None
+        if result.is_adapter:
+            card = card_of(
+                name, base, prepared, config, result, description=description, domain=domain
+            )
+            registered = Registry(workspace.adapters_folder).publish(folder, card)
+    if as_json:
+        _print_json(prepared, result, registered)
+    else:
+        _done(result, registered)
+
+
+def _report(prepared: "Prepared") -> None:
+    """Print what will be trained on, and what was left out and why."""
+    problems = [*prepared.train.problems, *prepared.held_out.problems]
+    counted = [f"{len(prepared.train.examples):,} examples to learn from"]
+    counted.append(f"{len(prepared.held_out.examples):,} to measure on")
+    if problems:
+        counted.append(f"{len(problems):,} left out:")
+    click.echo(", ".join(counted))
+    for problem in problems[:_SHOWN]:
+        click.echo(f"  {problem}")
+    if len(problems) > _SHOWN:
+        click.echo(f"  … and {len(problems) - _SHOWN:,} more; --json lists all of them")
+    grounded = prepared.grounded
+    if grounded is not None:
+        click.echo(
+            f"{grounded.with_gold:,} of them with the passage that answers, "
+            f"{grounded.without_gold:,} to say that their passages do not, "
+            f"{grounded.closed_book:,} without passages"
+        )
+    if prepared.sources:
+        click.echo(f"{len(prepared.sources):,} documents of the index are behind them")
+    for warning in prepared.warnings:
+        click.echo(f"expert: {warning}", err=True)
+
+
+def _done(result: "TrainingResult", registered: "RegisteredAdapter | None") -> None:
+    """Print what came of it and where to go next."""
+    from agent.cli.train_display import duration, size
+
+    if registered is None:
+        click.echo(f"The model is in {result.folder / 'model'}")
+    else:
+        click.echo(f"{registered.reference} is registered and in use")
+    metrics = result.metrics
+    for name, label in {"eval_loss": "held-out loss", "f1": "F1 of answers"}.items():
+        if f"{name}_before" in metrics and f"{name}_after" in metrics:
+            before, after = metrics[f"{name}_before"], metrics[f"{name}_after"]
+            click.echo(f"{label}: {before:.3f} before, {after:.3f} after")
+    click.echo(
+        f"{result.steps:,} steps, the best was {result.best_step:,}; "
+        f"{duration(result.seconds)}, {result.tokens_per_s:,.0f} tokens/s, "
+        f"{size(result.peak_memory)} of memory"
+    )
+    for sentence in result.said:
+        click.echo(sentence)
+    if registered is None:
+        click.echo(f"Use it: expert model use {result.folder / 'model'}")
+    else:
+        click.echo(f"Look at it: expert adapters show {registered.name}")
+
+
+def _print_json(
+    prepared: "Prepared", result: "TrainingResult | None", registered: "RegisteredAdapter | None"
+) -> None:
+    from agent.training import contract
+
+    click.echo(json.dumps(contract(prepared, result, registered), ensure_ascii=False))

@@ -1,0 +1,175 @@
+"""Train an adapter: what must be there before, and what becomes of it after."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapters.errors import AdapterError, TrainingError
+from adapters.training.examples import Example
+from agent.errors import WorkspaceError
+from agent.workspace import Workspace
+
+if TYPE_CHECKING:
+    from adapters.card import AdapterCard
+    from adapters.models import ModelFiles
+    from adapters.registry import RegisteredAdapter
+    from adapters.training.config import TrainingConfig, TrainingResult
+    from agent.training_data import Prepared
+
+EXTRA = "training needs the extra: pip install 'phi-expert[train]'"
+_LIBRARIES = ("trl", "peft", "datasets")
+# Shown to the router as what the adapter is asked.
+_MOST_QUESTIONS, _LONGEST = 200, 10_000
+
+
+def require_extra(method: str) -> None:
+    """Check that what trains is installed.
+
+    :param method: ``qlora`` needs more than the others.
+    :raises TrainingError: When it is not; it says what to install.
+    """
+    libraries = (*_LIBRARIES, "bitsandbytes") if method == "qlora" else _LIBRARIES
+    if any(find_spec(name) is None for name in libraries):
+        raise TrainingError(EXTRA)
+
+
+def check_name(name: str) -> None:
+    """Check that an adapter can have a name.
+
+    :raises AdapterError: When it cannot; it says why.
+    """
+    from adapters.registry import parse
+
+    _, version = parse(name)
+    if version is not None:
+        raise AdapterError(f"{name} names a version: give the name alone, versions are counted")
+
+
+def configured(
+    base: "ModelFiles", method: str, *, batch_tokens: int, **options: Any
+) -> "TrainingConfig":
+    """Return how to train.
+
+    :param batch_tokens: Tokens learned from at once.
+    :param options: Further fields of the configuration.
+    :raises TrainingError: When a number makes no sense.
+    """
+    from adapters.training.config import TrainingConfig
+
+    return TrainingConfig(base=base, method=method, row_tokens=batch_tokens, **options)  # type: ignore[arg-type]
+
+
+def card_of(
+    name: str,
+    base: "ModelFiles",
+    prepared: "Prepared",
+    config: "TrainingConfig",
+    result: "TrainingResult",
+    *,
+    description: str = "",
+    domain: str | None = None,
+) -> "AdapterCard":
+    """Return the card of an adapter that was trained.
+
+    :param description: What it is for.
+    :param domain: What it answers for; None for what most rows say.
+    """
+    from adapters.card import AdapterCard, base_of
+
+    examples = prepared.train.examples
+    return AdapterCard(
+        name=name,
+        description=description,
+        domain=domain if domain is not None else _domain(examples),
+        base=base_of(base),
+        method=result.method,
+        rank=config.rank,
+        alpha=config.scale,
+        target_modules=("qkv_proj", "o_proj", "gate_up_proj", "down_proj"),
+        hyperparameters={**result.hyperparameters, "with_retrieval": prepared.with_retrieval},
+        examples=len(examples),
+        data_sha256=prepared.train.sha256,
+        sources=prepared.sources,
+        metrics=result.metrics,
+        versions=result.versions,
+        questions=tuple(q[:_LONGEST] for q in prepared.questions[:_MOST_QUESTIONS]),
+    )
+
+
+def contract(
+    prepared: "Prepared",
+    result: "TrainingResult | None" = None,
+    registered: "RegisteredAdapter | None" = None,
+) -> dict[str, Any]:
+    """Return what ``expert train --json`` prints; nothing of a result in a dry run."""
+    grounded = prepared.grounded
+    told: dict[str, Any] = {
+        "examples": len(prepared.train.examples),
+        "held_out": len(prepared.held_out.examples),
+        "left_out": [
+            {"path": p.path, "line": p.line, "field": p.field, "message": p.message}
+            for p in (*prepared.train.problems, *prepared.held_out.problems)
+        ],
+        "warnings": list(prepared.warnings),
+        "with_retrieval": prepared.with_retrieval,
+        "passages": None
+        if grounded is None
+        else {
+            "with_gold": grounded.with_gold,
+            "without_gold": grounded.without_gold,
+            "closed_book": grounded.closed_book,
+        },
+        "sources": [source.document for source in prepared.sources],
+        "data_sha256": prepared.train.sha256,
+        "adapter": None if registered is None else registered.reference,
+    }
+    if result is None:
+        return told
+    return told | {
+        "path": str(result.folder / "model" if registered is None else registered.folder),
+        "method": result.method,
+        "metrics": result.metrics,
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "tokens": result.tokens,
+        "seconds": round(result.seconds, 1),
+        "tokens_per_s": round(result.tokens_per_s, 1),
+        "peak_memory_bytes": result.peak_memory,
+    }
+
+
+@contextmanager
+def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> Iterator[Path]:
+    """Give the folder in which an adapter is trained, to this process alone.
+
+    :param resume: Go on with what was cut off there.
+    :param anew: Throw away what was cut off there.
+    :raises WorkspaceError: When another process trains there, or a training was cut off and
+        neither is wanted.
+    """
+    from filelock import FileLock, Timeout
+
+    from adapters.training.checkpoints import FOLDER
+
+    workspace.create()
+    root = workspace.path / "runs" / "training"
+    root.mkdir(exist_ok=True)
+    folder = root / name
+    try:
+        with FileLock(root / f"{name}.lock", timeout=0):
+            if any((folder / FOLDER).glob("checkpoint-*")) and not (resume or anew):
+                raise WorkspaceError(
+                    f"a training of {name} was cut off: give --resume to go on with it, "
+                    "or --anew to begin again"
+                )
+            yield folder
+    except Timeout:
+        raise WorkspaceError(f"{name} is being trained by another process: wait for it") from None
+
+
+def _domain(examples: tuple[Example, ...]) -> str:
+    counted = Counter(example.domain for example in examples if example.domain)
+    return counted.most_common(1)[0][0][:200] if counted else ""

@@ -1,0 +1,272 @@
+"""``expert train``: what it says of data, what it refuses, and an adapter in the registry."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from adapters.card import AdapterCard
+from adapters.training.progress import Progress
+from agent.cli.train_display import Lines, duration
+
+Run = Callable[..., SimpleNamespace]
+CHATML = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] "
+    "+ '<|im_end|>' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+FAST = ("--method", "lora", "--rank", "2", "--epochs", "2", "--batch-tokens", "64")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a model of Phi-3's shape, small and with random weights."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    folder = tmp_path_factory.mktemp("model")
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    words = {word: i for i, word in enumerate([*special, *pre_tokenizers.ByteLevel.alphabet()])}
+    tokenizer = Tokenizer(models.BPE(vocab=words, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(word, special=True) for word in special])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"chat_template": CHATML, "eos_token": "<|im_end|>"})
+    )
+    torch.manual_seed(7)
+    Phi3ForCausalLM(
+        Phi3Config(
+            vocab_size=len(words),
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=4,
+            max_position_embeddings=4096,
+            original_max_position_embeddings=4096,
+            bos_token_id=0,
+            eos_token_id=2,
+            pad_token_id=0,
+        )
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Path:
+    path = tmp_path / "rooms.jsonl"
+    rows = [
+        {"question": f"Room {n}?", "answer": f"Floor {n}.", "domain": "rooms"} for n in range(20)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_dry_run_says_what_would_be_trained_and_what_not(
+    expert: Run, model: Path, rooms: Path
+) -> None:
+    with rooms.open("a") as file:
+        file.write(
+            '{"question": "Room 3?", "answer": "floor 3"}\n{"question": "", "answer": "x"}\n'
+        )
+        file.write('{"question": "Room 30?", "answer": "%s"}\n' % ("y" * 5000))
+
+    found = expert("train", "rooms", str(rooms), "--model", str(model), "--dry-run")
+
+    assert found.code == 0
+    assert found.out.splitlines() == [
+        "18 examples to learn from, 2 to measure on, 3 left out:",
+        f"  {rooms}: line 21: asks and answers the same as line 4",
+        f"  {rooms}: line 22: question: is empty",
+        f"  {rooms}: line 23: answer: takes 5,000 tokens of the model's 4,096: shorten it",
+    ]
+    assert found.err == (
+        "expert: 20 examples: fine-tuning rarely pays under about 200; "
+        "retrieval will serve better\n"
+    )
+    assert not Path(".expert").exists()
+
+
+def test_a_dry_run_as_json(expert: Run, model: Path, rooms: Path) -> None:
+    eval_file = rooms.with_name("eval.csv")
+    eval_file.write_text("question,answer\nroom 3,Floor 3.\nWho leads?,Ann.\n")
+
+    found = expert(
+        "train", "rooms", str(rooms), "--model", str(model), "--dry-run", "--json",
+        "--eval", str(eval_file),
+    ).json  # fmt: skip
+
+    assert (found["examples"], found["held_out"], found["adapter"]) == (20, 1, None)
+    assert found["left_out"] == [
+        {
+            "path": str(eval_file),
+            "line": 2,
+            "field": "question",
+            "message": f"is trained on too, in line 4 of {rooms}",
+        }
+    ]
+    assert found["passages"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--strict",), 1, "20 examples: fine-tuning rarely pays under about 200"),
+        (("--with-retrieval",), 1, "nothing is indexed in workspace .expert: run `expert index"),
+        (("--eval", "gone.csv"), 1, "gone.csv: no such file or directory"),
+        (("--eval", "x.csv", "--eval-split", "0.2"), 2, "--eval and --eval-split exclude"),
+        (("--resume", "--anew"), 2, "--resume and --anew exclude each other"),
+        (("--epochs", "0"), 1, "epochs is 0.0: give more than 0"),
+        (("--model", "no-such-folder"), 1, "no-such-folder"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_a_line(
+    expert: Run, model: Path, rooms: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    found = expert("train", "rooms", str(rooms), "--model", str(model), "--dry-run", *arguments)
+
+    assert found.code == code
+    assert said in found.err
+    assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rooms@2", "rooms@2 names a version: give the name alone, versions are counted"),
+        ("../rooms", "'../rooms' cannot be an adapter's name: use up to 64 lower-case letters"),
+    ],
+)
+def test_a_name_is_checked_first(expert: Run, rooms: Path, name: str, said: str) -> None:
+    found = expert("train", name, str(rooms))
+
+    assert found.code == 1
+    assert found.err.startswith(f"expert: {said}")
+
+
+def test_without_the_extra_it_says_what_to_install(
+    expert: Run, model: Path, rooms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.training.find_spec", lambda name: None if name == "trl" else name)
+
+    found = expert("train", "rooms", str(rooms), "--model", str(model))
+
+    assert found.code == 1
+    assert found.err == "expert: training needs the extra: pip install 'phi-expert[train]'\n"
+
+
+def test_rows_of_several_domains_are_pointed_out(expert: Run, model: Path, rooms: Path) -> None:
+    with rooms.open("a") as file:
+        file.write('{"question": "Who leads?", "answer": "Ann.", "domain": "people"}\n')
+    found = expert(
+        "train", "rooms", str(rooms), "--model", str(model), "--dry-run", "--eval-split", "0"
+    )
+    assert (
+        "rows of 2 domains, rooms (20), people (1): an adapter for each serves better" in found.err
+    )
+
+
+def test_an_adapter_is_trained_interrupted_resumed_and_registered(
+    expert: Run, model: Path, rooms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("train", "rooms", str(rooms), "--model", str(model), *FAST)
+
+    class Interrupting(Lines):
+        def __call__(self, progress: Progress) -> None:
+            super().__call__(progress)
+            if progress.stage == "training" and progress.step == 5:
+                raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("agent.cli.train_display.Lines", Interrupting)
+        stopped = expert(*arguments)
+    assert stopped.code == 130
+    assert "with --resume to go on from the last checkpoint" in stopped.err
+
+    refused = expert(*arguments)
+    assert refused.code == 1
+    assert (
+        "a training of rooms was cut off: give --resume to go on with it, or --anew" in refused.err
+    )
+
+    resumed = expert(*arguments, "--resume", "--description", "Where rooms are.")
+    assert resumed.code == 0, resumed.err
+    assert "rooms@1 is registered and in use" in resumed.out
+    assert re.search(r"held-out loss: \d\.\d{3} before, \d\.\d{3} after", resumed.out)
+    assert "Look at it: expert adapters show rooms" in resumed.out
+    assert "Measuring: step" in resumed.err
+    card = AdapterCard.read(Path(".expert/adapters/rooms/0001"))
+    assert (card.description, card.examples) == ("Where rooms are.", 18)
+
+
+def test_documents_of_the_index_are_noted_on_the_card(
+    expert: Run, model: Path, rooms: Path, own_workspace
+) -> None:
+    rows = [
+        {"question": "How much leave do I earn a year?", "answer": "25 days of annual leave."},
+        {"question": "Where do visitors park?", "answer": "Behind the north gate."},
+        {"question": "Who signs?", "answer": "Ann.", "source_documents": ["gone.md"]},
+    ]
+    with rooms.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    found = expert(
+        "-w", str(own_workspace.path), "train", "rooms", str(rooms), "--model", str(model), *FAST,
+        "--with-retrieval", "--gold-share", "1", "--eval-split", "0", "--json",
+    )  # fmt: skip
+
+    assert found.code == 0, found.err
+    assert found.json["passages"] == {"with_gold": 2, "without_gold": 0, "closed_book": 21}
+    assert found.json["sources"] == ["hr/leave.md", "parking.txt"]
+    assert found.json["warnings"][-1] == (
+        "not in the index, so that changes of them will not be noticed: gone.md"
+    )
+    assert found.json["adapter"] == "rooms@1"
+    card = AdapterCard.read(Path(found.json["path"]))
+    assert (card.name, card.version, card.domain, card.rank) == ("rooms", 1, "rooms", 2)
+    assert card.examples == found.json["examples"] == 23
+    assert card.data_sha256 == found.json["data_sha256"]
+    assert card.metrics == found.json["metrics"]
+    assert card.hyperparameters["with_retrieval"] is True
+    assert [source.document for source in card.sources] == ["hr/leave.md", "parking.txt"]
+    assert "Where do visitors park?" in card.questions
+
+
+def test_lines_tell_of_a_training_now_and_then() -> None:
+    said: list[str] = []
+    now = [0.0]
+    lines = Lines(said.append, lambda: now[0])
+    lines(Progress("loading"))
+    for step in range(1, 100):
+        now[0] += 1
+        lines(
+            Progress(
+                "training", step, 100, loss=2.5, tokens_per_s=1234.0, memory=1_500_000_000,
+                seconds_left=100.0 - step,
+            )
+        )  # fmt: skip
+    lines(Progress("measuring", 100, 100, held_out_loss=1.25))
+    lines(Progress("answering"))
+
+    assert said[0] == "Loading the model"
+    assert said[1] == (
+        "Training: step 30 of 100, loss 2.500, 1,234 tokens/s, 1.5 GB, 1 min 10 s left"
+    )
+    assert [line.partition(",")[0] for line in said[2:4]] == [
+        "Training: step 60 of 100",
+        "Training: step 90 of 100",
+    ]
+    assert said[4:] == [
+        "Measuring: step 100 of 100, held-out loss 1.250",
+        "Asking held-out questions",
+    ]
+
+
+def test_durations_are_in_two_units() -> None:
+    assert [duration(s) for s in (4.4, 61, 7384)] == ["4 s", "1 min 1 s", "2 h 3 min"]

@@ -12,6 +12,7 @@ from adapters.architecture import Architecture, read_architecture, read_json
 from adapters.chat_markup import ChatMarkup
 from adapters.decoder import Decoder, Layer
 from adapters.errors import ModelError
+from adapters.four_bit import load_bitsandbytes
 from adapters.lab import Progress
 from adapters.memory import Precision, check_memory, free_memory, gigabytes, needed_bytes
 from adapters.models import ModelFiles, find_model
@@ -170,10 +171,7 @@ def _maker(
     if precision == "int8":
         return Int8Projection
     if precision == "nf4":
-        try:
-            import bitsandbytes  # noqa: F401 - only to say here that it is missing
-        except ImportError:
-            raise ModelError("nf4 needs an extra: pip install 'phi-expert[train]'") from None
+        load_bitsandbytes()
         return lambda weight: Nf4Projection(to_type(weight, dtype, device))
     return lambda weight: FloatProjection(to_type(weight, dtype, device))
 

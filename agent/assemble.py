@@ -173,14 +173,17 @@ def open_answerer(workspace: Workspace, name: str | None = None) -> Iterator["An
     yield Phi3Answerer(open_generator(workspace))
 
 
-def open_generator(workspace: Workspace) -> "PhiChatGenerator":
-    """Return a generator of the language model and the adapters that the workspace has."""
+def open_generator(workspace: Workspace, precision: str | None = None) -> "PhiChatGenerator":
+    """Return a generator of the language model and the adapters that the workspace has.
+
+    :param precision: How the model's weights are kept where the settings leave it open.
+    """
     from pipelines.generators import PhiChatGenerator
 
     settings = workspace.settings.model
     return PhiChatGenerator(
         settings.name,
-        precision=settings.precision,
+        precision=precision if precision and settings.precision == "auto" else settings.precision,
         device=settings.device,
         max_new_tokens=settings.max_new_tokens,
         adapters=str(workspace.adapters_folder),

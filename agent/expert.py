@@ -174,8 +174,10 @@ class _Adapter:
         from pipelines.closed_book import AdapterAnswerer
 
         # Before the model is loaded, which takes a while.
-        Registry(workspace.adapters_folder).find(adapter)
-        self._answerer = AdapterAnswerer(open_generator(workspace), adapter)
+        card = Registry(workspace.adapters_folder).get(adapter).card
+        # It has learned to make up for what NF4 rounds away, which another precision does not.
+        precision = "nf4" if card.method == "qlora" else None
+        self._answerer = AdapterAnswerer(open_generator(workspace, precision), adapter)
 
     def warm_up(self) -> None:
         self._answerer.warm_up()

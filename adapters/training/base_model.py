@@ -8,6 +8,7 @@ import torch
 
 from adapters.architecture import Architecture
 from adapters.errors import TrainingError
+from adapters.four_bit import load_bitsandbytes
 from adapters.training import attention, product
 from adapters.training.config import Method, TrainingConfig
 
@@ -54,7 +55,7 @@ def load_base(folder: Path, method: Method, device: torch.device) -> "Phi3ForCau
 
     :param folder: Its files, in safetensors.
     :param method: qlora takes its projections in NF4, their scales rounded too.
-    :raises TrainingError: When an extra is missing.
+    :raises ModelError: When an extra is missing.
     """
     from transformers import BitsAndBytesConfig, Phi3ForCausalLM
 
@@ -62,10 +63,7 @@ def load_base(folder: Path, method: Method, device: torch.device) -> "Phi3ForCau
     dtype = weights_type(method, device)
     quantised = None
     if method == "qlora":
-        try:
-            import bitsandbytes  # noqa: F401 - only to say here that it is missing
-        except ImportError:
-            raise TrainingError("qlora needs an extra: pip install 'phi-expert[train]'") from None
+        load_bitsandbytes()
         quantised = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

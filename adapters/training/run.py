@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from adapters.architecture import read_architecture
 from adapters.base import choose_device, load_model
 from adapters.chat_markup import ChatMarkup
-from adapters.errors import TrainingError
+from adapters.errors import ModelError, TrainingError
+from adapters.four_bit import load_bitsandbytes
 from adapters.models import ModelFiles
 from adapters.training.config import TrainingConfig, TrainingResult
 from adapters.training.examples import Example
@@ -59,6 +61,9 @@ def train(
         from adapters.training.quiet import quiet
 
         with quiet():
+            # Before TRL imports it in its own way.
+            with suppress(ModelError):
+                load_bitsandbytes()
             from adapters.training import trainer  # noqa: F401 - to say here what is missing
     except ImportError as error:
         raise TrainingError(

@@ -132,18 +132,15 @@ class Decoder:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _attend_singles(self, number: int, queries: Tensor, cache: KVCache, step: Step) -> Tensor:
-        if step.spread is not None:
-            rows = step.single_rows.stop - step.single_rows.start
-            spread = queries.new_zeros((rows, *queries.shape[1:]))
-            spread[step.spread] = queries
-            queries = spread
+        if step.gather is not None:
+            queries = queries.index_select(0, step.gather)
         keys, values = cache.read(number, step.single_rows, step.single_length)
         # The heads that share keys stand where several tokens would: one product for all.
         grouped = queries.reshape(len(queries), self._kv_heads, self._shared, -1)
         attended = functional.scaled_dot_product_attention(
             grouped, keys, values, attn_mask=step.single_mask
         ).flatten(1)
-        return attended if step.spread is None else attended[step.spread]
+        return attended if step.spread is None else attended.index_select(0, step.spread)
 
     def _attend_stretch(
         self, number: int, queries: Tensor, cache: KVCache, stretch: Stretch

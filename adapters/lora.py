@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Names of a decoder layer's projections, in the order of an adapter's.
 _PLACES = ("qkv", "out", "gate_up", "down")
+# Products of so few tokens take less time than a second thread does to come.
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,10 +74,20 @@ class AdaptableProjection:
     def __call__(self, states: Tensor, step: "Step") -> Tensor:
         """Return the product. See :class:`adapters.projections.Projection`."""
         product = self._base(states, step)
-        for segment in step.segments:
-            pair = segment.adapter.layers[self._layer][self._place]
-            part = slice(segment.first, segment.stop)
-            product[part].addmm_(states[part].mm(pair.first), pair.second)
+        if not step.segments:
+            return product
+        threads = torch.get_num_threads()
+        few = len(states) <= _FEW and threads > 1 and states.device.type == "cpu"
+        if few:
+            torch.set_num_threads(1)
+        try:
+            for segment in step.segments:
+                pair = segment.adapter.layers[self._layer][self._place]
+                part = slice(segment.first, segment.stop)
+                product[part].addmm_(states[part].mm(pair.first), pair.second)
+        finally:
+            if few:
+                torch.set_num_threads(threads)
         return product
 
 

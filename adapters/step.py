@@ -71,6 +71,7 @@ class Step:
     :param singles: How many single tokens there are.
     :param single_rows: Rows of the cache from the first to the last that has a single token.
     :param spread: Place of each single token among those rows; None when it is the same.
+    :param gather: For each of those rows, the place of its single token, or any if it has none.
     :param single_length: Length of the longest of those rows.
     :param single_mask: What each of those rows sees; None when all see all.
     :param last: Place of each run's last token, in the order that the runs were given.
@@ -84,6 +85,7 @@ class Step:
     singles: int
     single_rows: slice
     spread: Tensor | None
+    gather: Tensor | None
     single_length: int
     single_mask: Tensor | None
     stretches: tuple[Stretch, ...]
@@ -146,9 +148,10 @@ def lay_out(
     start = min(singles, default=0)
     between = slice(start, max(singles, default=start - 1) + 1)
     spread = [row - start for row in singles]
-    lengths = [0] * (between.stop - start)
-    for row in singles:
-        lengths[row - start] = cache.lengths[row]
+    moved = spread != list(range(between.stop - start))
+    lengths, gather = [0] * (between.stop - start), [0] * (between.stop - start)
+    for i, place in enumerate(spread):
+        lengths[place], gather[place] = cache.lengths[singles[i]], i
     longest = max(lengths, default=0)
     return Step(
         tokens=tensor(tokens),
@@ -158,7 +161,8 @@ def lay_out(
         sines=sines,
         singles=len(singles),
         single_rows=between,
-        spread=None if spread == list(range(len(lengths))) else tensor(spread),
+        spread=tensor(spread) if moved else None,
+        gather=tensor(gather) if moved else None,
         single_length=longest,
         single_mask=_single_mask(lengths, window, device, dtype),
         stretches=tuple(stretches),

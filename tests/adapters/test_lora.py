@@ -216,7 +216,7 @@ KEY = "base_model.model.model.layers.1.self_attn.o_proj.lora_B.weight"
 @pytest.mark.parametrize(
     ("change", "part"),
     [
-        (lambda tensors: tensors.pop(KEY), "adapts 11 of 12"),
+        (lambda tensors: tensors.pop(KEY), "adapts 11 of"),
         (lambda tensors: tensors.update({KEY: tensors[KEY][:9].clone()}), r"\[9, 2\], not \[64"),
         (lambda tensors: tensors.update({KEY: tensors[KEY].int()}), "holds I32"),
         (lambda tensors: tensors[KEY].fill_(torch.inf), "not finite"),

@@ -16,6 +16,7 @@ from torch import Tensor
 from adapters.decoder import Decoder
 from adapters.errors import GenerationError, NotEnoughRoomError
 from adapters.grammar import Grammars
+from adapters.lora import settle_threads
 from adapters.memory import free_memory
 from adapters.prefixes import Prefixes
 from adapters.rows import Generation, Reason, Request, Row
@@ -103,6 +104,7 @@ class Batch:
 
     def step(self) -> list[Row]:
         """Read and write one step of every row; return those that ended by it."""
+        settle_threads()
         ended = [row for row in self._rows if row.cancelled]
         for row in ended:
             self._leave(row)

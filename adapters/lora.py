@@ -7,8 +7,10 @@ nothing, and a step that fails leaves nothing behind.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 _PLACES = ("qkv", "out", "gate_up", "down")
 # Products of so few tokens take less time than a second thread does to come.
 _FEW = 64
+# Numbers in a line of the processor's cache.
+_LINE = 16
+_ALONE = Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,21 +79,36 @@ class AdaptableProjection:
     def __call__(self, states: Tensor, step: "Step") -> Tensor:
         """Return the product. See :class:`adapters.projections.Projection`."""
         product = self._base(states, step)
-        if not step.segments:
+        if not step.adapters:
             return product
         threads = torch.get_num_threads()
-        few = len(states) <= _FEW and threads > 1 and states.device.type == "cpu"
-        if few:
+        if len(states) > _FEW or threads == 1 or states.device.type != "cpu":
+            self._add(product, states, step)
+            return product
+        with _ALONE:
             torch.set_num_threads(1)
-        try:
-            for segment in step.segments:
-                pair = segment.adapter.layers[self._layer][self._place]
-                part = slice(segment.first, segment.stop)
-                product[part].addmm_(states[part].mm(pair.first), pair.second)
-        finally:
-            if few:
+            try:
+                self._add(product, states, step)
+            finally:
                 torch.set_num_threads(threads)
         return product
+
+    def _add(self, product: Tensor, states: Tensor, step: "Step") -> None:
+        parts = states.split_with_sizes(step.counts)
+        sums = product.split_with_sizes(step.counts)
+        for adapter, part, total in zip(step.adapters, parts, sums, strict=True):
+            if adapter is not None:
+                pair = adapter.layers[self._layer][self._place]
+                total.addmm_(part.mm(pair.first), pair.second)
+
+
+def settle_threads() -> None:
+    """Give the calling thread its processors for good, while no product is held to one.
+
+    torch asks a thread's number of them from what was set last, at its first operation.
+    """
+    with _ALONE:
+        torch.get_num_threads()
 
 
 def make_adaptable(decoder: "Decoder") -> None:
@@ -117,31 +137,57 @@ def load_adapter(
     :raises AdapterError: When it is not plain LoRA on the four projections of every layer of
         such a model, or damaged.
     """
-    from safetensors import safe_open
-
     config = check_adapter(folder, architecture)
     path = folder / WEIGHTS
-    tensors: list[Tensor] = []
+    shapes = weight_shapes(architecture, config.rank)
+    starts = [0]
+    for rows, columns in shapes.values():
+        starts.append(starts[-1] + -(-rows * columns // _LINE) * _LINE)
     try:
         status = path.stat()
-        with safe_open(str(path), framework="pt", device="cpu") as file:
-            for key in weight_shapes(architecture, config.rank):
-                stored = file.get_tensor(key).to(device=device, dtype=dtype)
-                # Of their own, since the file may be gone before the adapter is; laid out
-                # as products of few rows read them quickest.
-                if len(tensors) % 2:
-                    second = torch.empty_like(stored.t(), memory_format=torch.contiguous_format)
-                    tensors.append(torch.mul(stored.t(), config.scaling, out=second))
-                else:
-                    tensors.append(stored.clone().t())
+        whole = _read(path, list(shapes), starts, config.scaling)
     except Exception as error:  # the library raises its own, without a base
         raise AdapterError(f"{path} is damaged: {error}") from error
-    if not torch.stack([tensor.sum(dtype=torch.float32) for tensor in tensors]).isfinite().all():
+    if not np.isfinite(whole.sum(dtype=np.float64)):
         raise AdapterError(f"{folder.name} holds numbers that are not finite: train it anew")
-    pairs = [Pair(*tensors[i : i + 2]) for i in range(0, len(tensors), 2)]
-    count = len(_PLACES)
+    weights = torch.from_numpy(whole).to(device=device, dtype=dtype)
+    pieces = [
+        weights[start : start + rows * columns]
+        for start, (rows, columns) in zip(starts, shapes.values(), strict=False)
+    ]
+    rank = config.rank
+    pairs = [
+        Pair(pieces[i].view(rank, -1).t(), pieces[i + 1].view(rank, -1))
+        for i in range(0, len(pieces), 2)
+    ]
     layers = tuple(
-        (pairs[i], pairs[i + 1], pairs[i + 2], pairs[i + 3]) for i in range(0, len(pairs), count)
+        (pairs[i], pairs[i + 1], pairs[i + 2], pairs[i + 3])
+        for i in range(0, len(pairs), len(_PLACES))
     )
-    nbytes = sum(tensor.nbytes for tensor in tensors)
-    return Adapter(name, layers, nbytes, f"{status.st_mtime_ns}-{status.st_size}")
+    return Adapter(name, layers, weights.nbytes, f"{status.st_mtime_ns}-{status.st_size}")
+
+
+def _read(path: Path, names: list[str], starts: list[int], scaling: float) -> np.ndarray[Any, Any]:
+    """Return the weights of a file one after another, each B transposed and scaled.
+
+    With numpy, whose one thread waits for no others, and which asks for large pages: reading
+    the weights of several adapters at each step is what a mixed batch costs.
+
+    :param starts: Where each is to stand, and where the last one ends.
+    """
+    from safetensors import safe_open
+
+    room = np.empty(starts[-1] + _LINE, dtype=np.float32)
+    first = -room.ctypes.data % (4 * _LINE) // 4
+    whole = room[first : first + starts[-1]]
+    with safe_open(str(path), framework="pt", device="cpu") as file:
+        for number, name in enumerate(names):
+            stored = file.get_tensor(name).float().numpy()
+            piece = whole[starts[number] : starts[number + 1]]
+            piece[stored.size :] = 0
+            if number % 2:
+                product = piece[: stored.size].reshape(stored.T.shape)
+                np.multiply(stored.T, np.float32(scaling), out=product)
+            else:
+                piece[: stored.size] = stored.ravel()
+    return whole

@@ -47,26 +47,15 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """Tokens beside each other that go through the same adapter.
-
-    :param first: The first one's place in the step.
-    :param stop: The place after the last one.
-    """
-
-    adapter: "Adapter"
-    first: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """The tokens of a pass, one after another without padding.
 
     The single tokens of rows that are being written come first, then the stretches; among
     each, those of one adapter stand together, and else they are ordered by row.
 
-    :param segments: Which of them go through an adapter.
+    :param adapters: What the tokens go through, those beside each other that go through the
+        same; None for no adapter. Empty when no token has one.
+    :param counts: How many tokens each of those are.
     :param places: Where in the cache each token is written.
     :param singles: How many single tokens there are.
     :param single_rows: Rows of the cache from the first to the last that has a single token.
@@ -78,7 +67,8 @@ class Step:
     """
 
     tokens: Tensor
-    segments: tuple[Segment, ...]
+    adapters: "tuple[Adapter | None, ...]"
+    counts: tuple[int, ...]
     places: Tensor
     cosines: Tensor
     sines: Tensor
@@ -114,7 +104,8 @@ def lay_out(
         key=lambda i: (len(runs[i].tokens) > 1, numbers[id(runs[i].adapter)], runs[i].row),
     )
     tokens: list[int] = []
-    segments: list[Segment] = []
+    adapters: list[Adapter | None] = []
+    counts: list[int] = []
     positions: list[int] = []
     places: list[int] = []
     long: list[int] = []
@@ -129,11 +120,11 @@ def lay_out(
         else:
             mask = _stretch_mask(start, count, window, device, dtype)
             stretches.append(Stretch(run.row, len(tokens), count, start + count, mask))
-        if run.adapter is not None:
-            first = len(tokens)
-            if segments and segments[-1].adapter is run.adapter and segments[-1].stop == first:
-                first = segments.pop().first
-            segments.append(Segment(run.adapter, first, len(tokens) + count))
+        if adapters and adapters[-1] is run.adapter:
+            counts[-1] += count
+        else:
+            adapters.append(run.adapter)
+            counts.append(count)
         tokens += run.tokens
         positions += range(start, start + count)
         places += cache.places(run.row, start, count)
@@ -155,7 +146,8 @@ def lay_out(
     longest = max(lengths, default=0)
     return Step(
         tokens=tensor(tokens),
-        segments=tuple(segments),
+        adapters=() if adapters == [None] else tuple(adapters),
+        counts=tuple(counts),
         places=tensor(places),
         cosines=cosines,
         sines=sines,

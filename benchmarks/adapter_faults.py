@@ -29,7 +29,7 @@ class Trap:
         if self.times > 0:
             self.times -= 1
             raise RuntimeError("injected")
-        if any(segment.adapter in self.hated for segment in step.segments):
+        if not self.hated.isdisjoint(step.adapters):
             raise RuntimeError("injected")
         return product
 

@@ -36,7 +36,7 @@ class Trap:
         if self.times > 0:
             self.times -= 1
             raise self.error
-        if any(segment.adapter in self.hated for segment in step.segments):
+        if not self.hated.isdisjoint(step.adapters):
             raise self.error
         return product
 

@@ -15,7 +15,7 @@ from adapters.batch import Batch, Request
 from adapters.decoder import Decoder
 from adapters.errors import AdapterError
 from adapters.generate import TextGenerator
-from adapters.lora import Adapter, load_adapter
+from adapters.lora import Adapter, Pair, load_adapter
 from adapters.lora_files import CONFIG, WEIGHTS
 from adapters.memory import Precision
 from adapters.projections import int8_is_available
@@ -259,3 +259,24 @@ def test_files_that_are_missing_damaged_or_pickled_are_refused(
     (folder / CONFIG).unlink()
     with pytest.raises(AdapterError, match="it has no adapter_config"):
         load(folder, model.decoder)
+
+
+def test_the_processors_are_given_back_whatever_happens(
+    model: LanguageModel, folders: list[Path]
+) -> None:
+    adapter = load(folders[0], model.decoder)
+    wrong = Pair(adapter.layers[0][0].first[:-1], adapter.layers[0][0].second)
+    broken = Adapter("x", ((wrong, *adapter.layers[0][1:]), *adapter.layers[1:]), 0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        batch = Batch(model.decoder, model.markup.tokenizer, end_tokens=frozenset())
+        good = batch.submit(Request(prompts(1)[0], 3, adapter=adapter))
+        bad = batch.submit(Request(prompts(1)[0], 3, adapter=broken))
+        while not batch.is_idle:
+            batch.step()
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert good.error is None
+    assert "failed at this request" in str(bad.error)

@@ -10,7 +10,7 @@ from adapters.architecture import Architecture
 from adapters.errors import TrainingError
 from adapters.four_bit import load_bitsandbytes
 from adapters.training import attention, product
-from adapters.training.config import Method, TrainingConfig
+from adapters.training.config import Method, Precision, TrainingConfig
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -39,28 +39,47 @@ _TOLD = (
 )
 
 
-def weights_type(method: Method, device: torch.device) -> torch.dtype:
+def weights_type(
+    method: Method, device: torch.device, precision: Precision = "auto"
+) -> torch.dtype:
     """Return the type that a base's weights are kept and computed in, those in NF4 apart.
 
-    What is trained itself is kept in fp32, or small steps would round to none. On a CPU so
-    is everything: bf16 is emulated on most.
+    What is trained itself is kept in fp32, or small steps would round to none.
+
+    :param precision: auto asks for instructions and takes no time: a resumed run must find
+        the same.
     """
-    if method == "full" or device.type == "cpu" or not torch.cuda.is_bf16_supported():
+    if method == "full" or precision == "fp32":
         return torch.float32
-    return torch.bfloat16
+    if precision == "bf16" or _has_bf16(device):
+        return torch.bfloat16
+    return torch.float32
 
 
-def load_base(folder: Path, method: Method, device: torch.device) -> "Phi3ForCausalLM":
+def _has_bf16(device: torch.device) -> bool:
+    """Return whether products in bf16 have instructions of their own; emulated they are slow."""
+    if device.type != "cpu":
+        return torch.cuda.is_bf16_supported()
+    known = torch.cpu.get_capabilities()
+    return torch.backends.mkldnn.is_available() and any(
+        known.get(name, False) for name in ("avx512_bf16", "amx_bf16")
+    )
+
+
+def load_base(
+    folder: Path, method: Method, device: torch.device, precision: Precision = "auto"
+) -> "Phi3ForCausalLM":
     """Return a model to train on.
 
     :param folder: Its files, in safetensors.
     :param method: qlora takes its projections in NF4, their scales rounded too.
+    :param precision: See :func:`weights_type`.
     :raises ModelError: When an extra is missing.
     """
     from transformers import BitsAndBytesConfig, Phi3ForCausalLM
 
     attention.register()
-    dtype = weights_type(method, device)
+    dtype = weights_type(method, device, precision)
     quantised = None
     if method == "qlora":
         load_bitsandbytes()

@@ -9,6 +9,7 @@ from adapters.errors import TrainingError
 from adapters.models import ModelFiles
 
 Method = Literal["qlora", "lora", "full"]
+Precision = Literal["auto", "bf16", "fp32"]
 _RATES: dict[Method, float] = {"qlora": 5e-4, "lora": 5e-4, "full": 2e-5}
 
 
@@ -35,6 +36,8 @@ class TrainingConfig:
     :param answers: Held-out questions that are answered before and after; 0 for none.
     :param seed: Of the adapter's first weights and the examples' order.
     :param device: auto takes a GPU where there is one.
+    :param precision: What a frozen base is computed in; auto takes bf16 where the processor or
+        the GPU has instructions for it. What is trained itself is always kept in fp32.
     :param resume: Go on from the last checkpoint in the folder, if there is one.
     :raises TrainingError: When a number makes no sense.
     """
@@ -55,11 +58,18 @@ class TrainingConfig:
     answers: int = 20
     seed: int = 0
     device: Device = "auto"
+    precision: Precision = "auto"
     resume: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise TrainingError(f"method {self.method} is not known: choose qlora, lora or full")
+        if self.precision not in get_args(Precision):
+            raise TrainingError(
+                f"precision {self.precision} is not known: choose auto, bf16 or fp32"
+            )
+        if self.precision == "bf16" and self.method == "full":
+            raise TrainingError("method full learns in fp32: choose lora or qlora for bf16")
         least = {
             "rank": 1,
             "row_tokens": 16,

@@ -29,19 +29,21 @@ def training_bytes(
     rank: int,
     tokens: int,
     learned: int,
+    dtype: torch.dtype,
     on_gpu: bool,
     checkpointing: bool,
 ) -> int:
     """Return the memory that a training takes.
 
     :param rank: The adapter's.
+    :param dtype: What the base is computed in.
     :param tokens: Of the longest row.
     :param learned: Tokens with a loss, of a row.
     :param checkpointing: Whether activations are computed twice instead of kept.
     """
     shapes = architecture.projections().values()
     table = architecture.vocabulary * architecture.width * (1 if architecture.tied else 2)
-    number = 2 if on_gpu and method != "full" else 4
+    number = dtype.itemsize
     widest = max(rows * columns for rows, columns in shapes)
     if method == "full":
         # Weights, gradients and the optimizer's two moments.
@@ -68,10 +70,17 @@ def _kept_by_layer(architecture: Architecture) -> int:
 
 
 def fit(
-    architecture: Architecture, config: TrainingConfig, *, tokens: int, learned: int, on_gpu: bool
+    architecture: Architecture,
+    config: TrainingConfig,
+    *,
+    dtype: torch.dtype,
+    tokens: int,
+    learned: int,
+    on_gpu: bool,
 ) -> tuple[bool, str]:
     """Return whether activations are to be computed twice, and what was found as a sentence.
 
+    :param dtype: What the base is computed in.
     :param tokens: Of the longest row.
     :param learned: Tokens with a loss, of a row.
     :raises NotEnoughRoomError: When it fits in neither way.
@@ -84,6 +93,7 @@ def fit(
             rank=config.rank,
             tokens=tokens,
             learned=learned,
+            dtype=dtype,
             on_gpu=on_gpu,
             checkpointing=checkpointing,
         )

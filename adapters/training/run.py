@@ -88,11 +88,13 @@ class _Run:
         folder: Path,
         told: Watcher,
     ) -> None:
+        from adapters.training.base_model import weights_type
         from adapters.training.checkpoints import Checkpoints
 
         self._config, self._train, self._held_out = config, train, held_out
         self._folder, self._told = folder, told
         self._device = choose_device(config.device)
+        self._dtype = weights_type(config.method, self._device, config.precision)
         self._architecture = read_architecture(config.base.folder)
         self._checkpoints = Checkpoints(folder)
         self._said: list[str] = []
@@ -133,7 +135,7 @@ class _Run:
             tokens_per_s=speed,
             peak_memory=peak,
             versions={name: metadata.version(name) for name in _LIBRARIES},
-            hyperparameters=config.hyperparameters(),
+            hyperparameters=self._settled,
             said=tuple(self._said),
         )
 
@@ -160,18 +162,21 @@ class _Run:
         checkpointing, said = fit(
             architecture,
             config,
+            dtype=self._dtype,
             tokens=packed.longest,
             learned=packed.most_learned,
             on_gpu=self._on_gpu,
         )
-        self._said.append(f"{config.method} on {self._device.type}: {said}")
+        self._said.append(
+            f"{config.method} on {self._device.type} in {self._settled['precision']}: {said}"
+        )
         self._folder.mkdir(parents=True, exist_ok=True)
         resumed = self._resumed()
         if self._on_gpu:
             import torch
 
             torch.cuda.reset_peak_memory_stats()
-        model: Any = load_base(config.base.folder, config.method, self._device)
+        model: Any = load_base(config.base.folder, config.method, self._device, config.precision)
         if config.method != "full":
             model = add_adapter(model, config, architecture)
         trainer = Trainer(
@@ -215,11 +220,17 @@ class _Run:
             for name, examples in sides.items()
         }
         return {
-            **self._config.hyperparameters(),
+            **self._settled,
             **digests,
             "base": self._config.base.digest(),
             "device": self._device.type,
         }
+
+    @property
+    def _settled(self) -> dict[str, Any]:
+        """Return all that decides what comes of it, with what was chosen for the machine."""
+        precision = "bf16" if self._dtype.itemsize == 2 else "fp32"
+        return self._config.hyperparameters() | {"precision": precision}
 
     def _tell(self, trainer: "Trainer", loss: float | None) -> None:
         """Report a step, or a measurement where there is no loss."""

@@ -32,7 +32,7 @@ def config(folder, **options):
 def adapted(folder, method):
     """A model with an adapter that does something, and without PEFT's product replaced."""
     model = add_adapter(
-        load_base(folder, method, CPU),
+        load_base(folder, method, CPU, "fp32"),
         config(folder, method=method, rank=4),
         read_architecture(folder),
     )
@@ -52,7 +52,7 @@ def gradients(model, inputs):
 def test_an_example_in_a_packed_row_is_read_as_if_alone(small_model):
     for shape in ("plain", "shared keys", "sliding window", "longrope", "phi-4"):
         reference, folder = small_model(shape)
-        model = load_base(folder, "lora", CPU)
+        model = load_base(folder, "lora", CPU, "fp32")
         with torch.no_grad():
             packed = model(**packed_inputs()).logits[0].split(LENGTHS)
             for ids, logits in zip(IDS.split(LENGTHS), packed, strict=True):

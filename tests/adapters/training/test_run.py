@@ -16,6 +16,7 @@ from adapters.base import load_model
 from adapters.errors import NotEnoughRoomError, TrainingError
 from adapters.lora import load_adapter
 from adapters.models import ModelFiles
+from adapters.training.base_model import weights_type
 from adapters.training.checkpoints import Checkpoints
 from adapters.training.config import TrainingConfig
 from adapters.training.examples import Example, Message
@@ -49,7 +50,8 @@ def base(small_model):
 
 def config(base, **options):
     settings = {"method": "lora", "rank": 4, "row_tokens": 128, "epochs": 2, "answers": 0}
-    return TrainingConfig(base, **(settings | {"device": "cpu"} | options))
+    settings |= {"device": "cpu", "precision": "fp32"}
+    return TrainingConfig(base, **(settings | options))
 
 
 def run(base, folder, on_progress=None, **options):
@@ -234,6 +236,39 @@ def test_full_writes_a_model_that_loads(base, tmp_path):
     assert model.markup.render([{"role": "user", "content": "colour of 3?"}])
 
 
+def test_in_bf16_it_learns_the_same_and_says_so(base, tmp_path):
+    whole = run(base, tmp_path / "whole", method="qlora", epochs=6)
+    half = run(base, tmp_path / "half", method="qlora", epochs=6, precision="bf16")
+    assert half.said[0].startswith("qlora on cpu in bf16: ")
+    assert half.hyperparameters["precision"] == "bf16"
+    assert half.metrics["eval_loss_before"] > half.metrics["eval_loss_after"] + 0.1
+    assert half.metrics == pytest.approx(whole.metrics, abs=0.05)
+    learned = load_file(half.folder / "adapter_model.safetensors")
+    assert {tensor.dtype for tensor in learned.values()} == {torch.float32}
+
+
+def test_a_processor_without_bf16_is_spared_it(monkeypatch):
+    cpu = torch.device("cpu")
+    for known, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(
+            "torch.cpu.get_capabilities", lambda known=known: {"avx512_bf16": known}
+        )
+        assert weights_type("lora", cpu) == dtype
+        assert weights_type("full", cpu) == torch.float32
+        assert weights_type("lora", cpu, "fp32") == torch.float32
+
+
+def test_a_run_in_fp32_is_not_resumed_in_bf16(base, tmp_path):
+    def cut_off(progress):
+        if progress.stage == "training" and progress.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(base, tmp_path / "out", cut_off)
+    with pytest.raises(TrainingError, match=r"\(its precision was fp32, now it is bf16\)"):
+        run(base, tmp_path / "out", precision="bf16", resume=True)
+
+
 def test_nothing_else_is_resumed(base, tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.begin({"rank": 16, "examples": "a" * 64})
@@ -260,6 +295,11 @@ def test_nothing_else_is_resumed(base, tmp_path):
         ({"epochs": 0}, "epochs is 0: give more than 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan: give more than 0"),
         ({"warmup": 1}, "warmup is 1: give a share of the run, below 1"),
+        ({"precision": "fp8"}, "precision fp8 is not known: choose auto, bf16 or fp32"),
+        (
+            {"method": "full", "precision": "bf16"},
+            "method full learns in fp32: choose lora or qlora for bf16",
+        ),
         ({"method": "dora"}, "method dora is not known: choose qlora, lora or full"),
     ],
 )

@@ -59,9 +59,10 @@ def weights_type(
 def _has_bf16(device: torch.device) -> bool:
     """Return whether products in bf16 have instructions of their own; emulated they are slow."""
     if device.type != "cpu":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     known = torch.cpu.get_capabilities()
-    return torch.backends.mkldnn.is_available() and any(
+    made_for_it = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return made_for_it and any(
         known.get(name, False) for name in ("avx512_bf16", "amx_bf16")
     )
 

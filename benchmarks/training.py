@@ -180,15 +180,14 @@ def prefill(options: argparse.Namespace) -> dict[str, float]:
     figures = {}
     shown = []
     for row in steps.dataset:
-        lengths = row["seq_lengths"]
-        bounds = [sum(lengths[:n]) for n in range(len(lengths) + 1)]
+        given = packing.collate([row])
+        del given["labels"]
         shown.append(
             {
-                "input_ids": torch.tensor([row["input_ids"]], device=device),
-                "position_ids": torch.cat([torch.arange(n) for n in lengths])[None].to(device),
-                "bounds": bounds,
-                "use_cache": False,
+                name: value.to(device) if isinstance(value, torch.Tensor) else value
+                for name, value in given.items()
             }
+            | {"use_cache": False}
         )
     learning = sum(label != IGNORED for row in steps.dataset for label in row["labels"])
     figures["learned_share"] = learning / steps.tokens

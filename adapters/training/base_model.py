@@ -62,9 +62,7 @@ def _has_bf16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     known = torch.cpu.get_capabilities()
     made_for_it = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-    return made_for_it and any(
-        known.get(name, False) for name in ("avx512_bf16", "amx_bf16")
-    )
+    return made_for_it and any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def load_base(

@@ -119,7 +119,7 @@ class TrainingResult:
         ``f1_``, ``exact_before`` and ``_after`` of answers to them, as far as measured.
     :param steps: Steps made, those before a resumption included.
     :param best_step: Step whose weights were kept: the one with the best held-out loss.
-    :param tokens: Tokens learned from.
+    :param tokens: Tokens computed: those that examples share count once.
     :param seconds: Time that the steps took.
     :param tokens_per_s: Of this process's steps.
     :param peak_memory: Most bytes while learning: of the process on a CPU, of tensors on a GPU.

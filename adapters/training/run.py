@@ -170,6 +170,9 @@ class _Run:
         self._said.append(
             f"{config.method} on {self._device.type} in {self._settled['precision']}: {said}"
         )
+        if packed.saved:
+            share = packed.saved / (packed.tokens + packed.saved)
+            self._said.append(f"{share:.0%} of tokens are shared and computed once.")
         self._folder.mkdir(parents=True, exist_ok=True)
         resumed = self._resumed()
         if self._on_gpu:

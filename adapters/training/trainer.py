@@ -19,7 +19,7 @@ from adapters.training.checkpoints import Checkpoints
 from adapters.training.config import TrainingConfig
 from adapters.training.loss import summed_loss
 from adapters.training.room import memory_taken
-from adapters.training.rows import Rows
+from adapters.training.rows import Rows, collate
 
 if TYPE_CHECKING:
     from adapters.chat_markup import ChatMarkup
@@ -70,6 +70,7 @@ class Trainer(SFTTrainer):
             args=self._arguments(len(rows), device, checkpointing),
             train_dataset=rows.dataset,
             eval_dataset=held_out.dataset if held_out else None,
+            data_collator=collate,
             processing_class=_tokenizer(markup),
             callbacks=[_Watch(self)],
         )
@@ -92,8 +93,8 @@ class Trainer(SFTTrainer):
             seed=config.seed,
             gradient_checkpointing=checkpointing,
             gradient_checkpointing_kwargs={"use_reentrant": False} if checkpointing else None,
-            packing=True,
-            packing_strategy="bfd",
+            # Rows are packed already, and have columns that TRL does not know.
+            remove_unused_columns=False,
             dataset_kwargs={"skip_prepare_dataset": True},
             bf16=config.method == "full" and device.type == "cuda",
             use_cpu=device.type == "cpu",
@@ -191,12 +192,13 @@ class Trainer(SFTTrainer):
     def _loss(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, int]:
         """Return the summed loss of a row and the number of its learned tokens."""
         # A token's logits are about the one behind it.
+        # Never about that of another piece: none learns its first token.
         targets = functional.pad(inputs["labels"][0, 1:], (0, 1), value=-100)
         learned = (targets != -100).nonzero()[:, 0]
         given = {
             "input_ids": inputs["input_ids"],
             "position_ids": inputs["position_ids"],
-            "bounds": inputs["cu_seq_lens_q"].tolist(),
+            "pieces": inputs["pieces"],
             "use_cache": False,
         }
         if self._config.method == "full":

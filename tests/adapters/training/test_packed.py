@@ -10,7 +10,7 @@ from adapters.training.base_model import TARGETS, add_adapter, load_base
 from adapters.training.config import TrainingConfig
 from adapters.training.examples import Example, Message
 from adapters.training.loss import summed_loss
-from adapters.training.rows import pack
+from adapters.training.rows import collate, pack, positions
 
 LENGTHS = (5, 1, 21, 9)
 IDS = torch.arange(sum(LENGTHS)) * 37 % 250
@@ -18,11 +18,8 @@ CPU = torch.device("cpu")
 
 
 def packed_inputs():
-    bounds = [0]
-    for length in LENGTHS:
-        bounds.append(bounds[-1] + length)
-    positions = torch.cat([torch.arange(length) for length in LENGTHS])
-    return {"input_ids": IDS[None], "position_ids": positions[None], "bounds": bounds}
+    pieces = [(length, 0) for length in LENGTHS]
+    return {"input_ids": IDS[None], "position_ids": positions(pieces), "pieces": pieces}
 
 
 def config(folder, **options):
@@ -111,6 +108,70 @@ def test_loss_is_cross_entropy_in_parts(monkeypatch):
         torch.testing.assert_close(summed_loss(states, weight, targets), wanted)
 
 
+def separate(row):
+    """The examples of a row, each with its beginning."""
+    found, at, beginning = [], 0, ([], [])
+    pieces = list(zip(row["lengths"], row["seen"], strict=True))
+    for place, (length, seen) in enumerate(pieces):
+        own = tuple(row[name][at : at + length] for name in ("input_ids", "labels"))
+        at += length
+        if not seen:
+            beginning = own
+        assert seen in (0, len(beginning[0]))
+        assert own[1][0] == -100
+        if seen:
+            found.append(tuple(one + other for one, other in zip(beginning, own, strict=True)))
+        elif place + 1 == len(pieces) or not pieces[place + 1][1]:
+            found.append(own)
+    assert at == len(row["input_ids"]) == len(row["labels"])
+    return found
+
+
+def loss_and_gradients(model, rows):
+    """Of rows learned from in one step."""
+    model.zero_grad()
+    total = 0.0
+    for row in rows:
+        given = collate([row])
+        labels = functional.pad(given.pop("labels")[0, 1:], (0, 1), value=-100)
+        logits = model(**given).logits[0]
+        loss = functional.cross_entropy(logits, labels, reduction="sum")
+        loss.backward()
+        total += loss.item()
+    return total, [p.grad.clone() for p in model.parameters() if p.requires_grad]
+
+
+def test_what_is_shared_teaches_what_it_teaches_each_on_its_own(small_model, monkeypatch):
+    sources = ["The office opens at nine. " * 2, "Leave is booked a week ahead. " * 2]
+    examples = [
+        Example(
+            (Message("user", sources[n % 2] + "?" * n), Message("assistant", "ab" * (1 + n % 3))),
+            n,
+        )
+        for n in range(1, 9)
+    ]
+    for shape in ("shared keys", "sliding window"):
+        _, folder = small_model(shape)
+        markup = ChatMarkup(folder)
+        model = adapted(folder, "lora")
+        rows = pack(examples, markup, 256, 256)
+        assert max(len(row["lengths"]) for row in rows.dataset) > 2
+        assert rows.saved > rows.tokens * 0.5
+        monkeypatch.setattr("adapters.training.rows.shared.groups", alone)
+        apart = pack(examples, markup, 256, 256)
+        monkeypatch.undo()
+        assert apart.saved == 0
+        loss, gradients = loss_and_gradients(model, rows.dataset)
+        wanted, theirs = loss_and_gradients(model, apart.dataset)
+        assert abs(loss - wanted) < 1e-4 * wanted
+        for one, other in zip(gradients, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def alone(beginnings):
+    return [(0, [number]) for number in range(len(beginnings))]
+
+
 def test_rows_hold_every_example_once_and_whole(small_model):
     _, folder = small_model("plain")
     markup = ChatMarkup(folder)
@@ -121,14 +182,12 @@ def test_rows_hold_every_example_once_and_whole(small_model):
     rows = pack(examples, markup, 70, 128)
     found = []
     for row in rows.dataset:
-        at = 0
-        for length in row["seq_lengths"]:
-            found.append((row["input_ids"][at : at + length], row["labels"][at : at + length]))
-            at += length
-        assert at == len(row["input_ids"]) <= max(70, row["seq_lengths"][0])
+        assert len(row["input_ids"]) <= max(70, row["lengths"][0])
+        found += separate(row)
     from adapters.training.render import render
 
     assert sorted(found) == sorted(render(example, markup) for example in examples)
-    assert rows.tokens == sum(len(ids) for ids, _ in found)
+    assert rows.tokens + rows.saved == sum(len(ids) for ids, _ in found)
+    assert rows.saved > 0
     assert rows.longest == max(len(ids) for ids, _ in found) > 70
     assert rows.most_learned >= 4

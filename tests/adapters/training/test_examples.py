@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -211,3 +212,38 @@ def test_the_examples_can_be_trained_on(industry: str) -> None:
     assert max(len(example.answer.split()) for example in data.examples) <= 30
     sources = {name for example in data.examples for name in example.sources}
     assert [name for name in sources if not (folder / "documents" / name).is_file()] == []
+
+
+@pytest.mark.parametrize("industry", ["hr", "maintenance", "health"])
+def test_the_know_how_of_the_examples_can_be_learned_and_measured(industry: str) -> None:
+    from adapters.training.checks import check_count, check_rows, without_leaks
+    from adapters.training.sameness import question_keys
+
+    folder = Path(__file__).parents[3] / "examples" / industry
+    train = check_count(check_rows(read_examples(folder / "know_how.jsonl")))
+    paraphrased = check_rows(read_examples(folder / "know_how_paraphrased.jsonl"))
+
+    for data in (train, without_leaks(paraphrased, train)):
+        assert data.problems == ()
+        assert data.warnings == ()
+    asked = [*train.examples, *paraphrased.examples]
+    assert len(set(question_keys(asked))) == len(asked)
+    assert all(5 <= len(example.question.split()) <= 14 for example in asked)
+    assert all(2 <= len(example.answer.split()) <= 14 for example in asked)
+    assert {example.domain for example in asked} == {industry}
+
+
+@pytest.mark.parametrize("industry", ["hr", "maintenance", "health"])
+def test_each_fact_of_the_know_how_is_asked_in_words_of_both_files(industry: str) -> None:
+    folder = Path(__file__).parents[3] / "examples" / industry
+    train = read_examples(folder / "know_how.jsonl").examples
+    paraphrased = read_examples(folder / "know_how_paraphrased.jsonl").examples
+    table = (folder / "know_how_sources.md").read_text(encoding="utf-8").splitlines()
+    facts = [line.split(" | ") for line in table if line.endswith(" |")][1:]
+
+    assert len(facts) >= 80
+    assert Counter(e.answer for e in train) == Counter(e.answer for e in paraphrased)
+    assert len(train) == len(paraphrased) == 2 * len(facts)
+    named = {fact.removeprefix("| ") for fact, _ in facts}
+    assert named <= {f"{e.question} {e.answer}" for e in train}
+    assert all(source.strip("| ") for _, source in facts)

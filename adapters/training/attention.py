@@ -17,7 +17,7 @@ NAME = "phi_expert_packed"
 # A piece's tokens, and how many it sees of the last piece that sees none.
 Piece = tuple[int, int]
 # Tokens of a group whose scores a CPU holds as one matrix.
-_SHORT = 800
+SHORT = 800
 
 
 def register() -> None:
@@ -46,22 +46,24 @@ def attend(
     :param pieces: What the row is made of, in order.
     """
     attended: list[Tensor] = []
-    groups = _groups(pieces)
+    groups = groups_of(pieces)
     lengths = [sum(length for length, _ in group) for group in groups]
     # Not slices: going backwards, each would fill a whole row with zeros.
     parts = [torch.split(states, lengths, dim=2) for states in (query, key, value)]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    for group, asked, offered, told in zip(groups, *parts, strict=True):
-        if query.device.type == "cpu" and asked.shape[2] <= _SHORT:
-            times = query.shape[1] // key.shape[1]
-            mask = _group_mask(group, sliding_window, times, query.dtype)
+    masks: Sequence[Tensor | None] = [None] * len(groups)
+    if query.device.type == "cpu":
+        times = query.shape[1] // key.shape[1]
+        masks = _group_masks(tuple(groups), sliding_window, times, query.dtype)
+    for group, mask, asked, offered, told in zip(groups, masks, *parts, strict=True):
+        if mask is not None:
             attended.append(_plainly(asked, offered, told, mask, scale))
         else:
             attended += _by_kernel(asked, offered, told, group, sliding_window, scale)
     return torch.cat(attended, dim=2).transpose(1, 2), None
 
 
-def _groups(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
+def groups_of(pieces: Sequence[Piece]) -> list[tuple[Piece, ...]]:
     """Return each beginning with the ends that go on from it."""
     groups: list[list[Piece]] = []
     for length, seen in pieces:
@@ -112,14 +114,25 @@ def _by_kernel(
         )
 
 
-@lru_cache(maxsize=256)
-def _group_mask(
-    group: tuple[Piece, ...], window: int | None, times: int, dtype: torch.dtype
-) -> Tensor:
-    """Return what is added to a group's scores, on a CPU: nothing, or what hides a token.
+# Only for the layers of a row: masks of all rows would fill the memory.
+@lru_cache(maxsize=1)
+def _group_masks(
+    groups: tuple[tuple[Piece, ...], ...], window: int | None, times: int, dtype: torch.dtype
+) -> list[Tensor | None]:
+    """Return what is added to the scores of a row's groups, on a CPU; None for long groups.
 
     :param times: Heads that share a key, whose scores stand below each other.
     """
+    return [
+        _group_mask(group, window).to(dtype).repeat(times, 1)
+        if sum(length for length, _ in group) <= SHORT
+        else None
+        for group in groups
+    ]
+
+
+def _group_mask(group: tuple[Piece, ...], window: int | None) -> Tensor:
+    """Return what is added to a group's scores: nothing, or what hides a token."""
     total = sum(length for length, _ in group)
     mask = torch.full((total, total), -math.inf)
     at = 0
@@ -131,7 +144,7 @@ def _group_mask(
         rows[:, :seen][own[:, :seen]] = 0.0
         rows[:, at : at + length][own[:, seen:]] = 0.0
         at += length
-    return mask.to(dtype).repeat(times, 1)
+    return mask
 
 
 def _mask(length: int, seen: int, window: int | None, device: torch.device) -> Tensor | None:

@@ -29,6 +29,7 @@ def training_bytes(
     rank: int,
     tokens: int,
     learned: int,
+    scores: int,
     dtype: torch.dtype,
     on_gpu: bool,
     checkpointing: bool,
@@ -39,6 +40,7 @@ def training_bytes(
     :param dtype: What the base is computed in.
     :param tokens: Of the longest row.
     :param learned: Tokens with a loss, of a row.
+    :param scores: Of attention, that a head holds of a row.
     :param checkpointing: Whether activations are computed twice instead of kept.
     """
     shapes = architecture.projections().values()
@@ -59,7 +61,10 @@ def training_bytes(
     # Only where the output layer learns too are they held for all tokens at once.
     logits = learned * architecture.vocabulary * 12 if method == "full" else _LOGITS
     beside = _ON_GPU if on_gpu else _BESIDE
-    return math.ceil(weights + tokens * kept * number + logits) + beside
+    # A GPU's kernel holds none.
+    held = 0 if on_gpu else scores * architecture.heads
+    held = tokens * kept + held * (1 if checkpointing else architecture.layers)
+    return math.ceil(weights + held * number + logits) + beside
 
 
 def _kept_by_layer(architecture: Architecture) -> int:
@@ -76,6 +81,7 @@ def fit(
     dtype: torch.dtype,
     tokens: int,
     learned: int,
+    scores: int,
     on_gpu: bool,
 ) -> tuple[bool, str]:
     """Return whether activations are to be computed twice, and what was found as a sentence.
@@ -83,6 +89,7 @@ def fit(
     :param dtype: What the base is computed in.
     :param tokens: Of the longest row.
     :param learned: Tokens with a loss, of a row.
+    :param scores: Of attention, that a head holds of a row.
     :raises NotEnoughRoomError: When it fits in neither way.
     """
 
@@ -93,6 +100,7 @@ def fit(
             rank=config.rank,
             tokens=tokens,
             learned=learned,
+            scores=scores,
             dtype=dtype,
             on_gpu=on_gpu,
             checkpointing=checkpointing,

@@ -10,7 +10,7 @@ import torch
 from adapters.chat_markup import ChatMarkup
 from adapters.errors import TrainingError
 from adapters.training import shared
-from adapters.training.attention import Piece
+from adapters.training.attention import SHORT, Piece, groups_of
 from adapters.training.examples import Example
 from adapters.training.render import IGNORED, render
 
@@ -30,6 +30,7 @@ class Rows:
     :param saved: Tokens that the examples have more, each on its own.
     :param longest: Tokens of the longest row.
     :param most_learned: Tokens with a label, of the row that has most.
+    :param most_scores: Scores of attention that a head holds, of the row that has most.
     """
 
     dataset: "Dataset"
@@ -37,6 +38,7 @@ class Rows:
     saved: int
     longest: int
     most_learned: int
+    most_scores: int
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -96,7 +98,14 @@ def pack(
     lengths = [len(row["input_ids"]) for row in rows]
     learned = [sum(label != IGNORED for label in row["labels"]) for row in rows]
     taken = sum(lengths)
-    return Rows(Dataset.from_list(rows), taken, total - taken, max(lengths), max(learned))
+    return Rows(
+        Dataset.from_list(rows),
+        tokens=taken,
+        saved=total - taken,
+        longest=max(lengths),
+        most_learned=max(learned),
+        most_scores=max(map(_scores, rows)),
+    )
 
 
 def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -176,6 +185,12 @@ def _best_fit(blocks: list[_Block], tokens: int) -> list[list[_Block]]:
         rows[place].append(block)
         insort(rooms, (room - len(block.ids), place))
     return rows
+
+
+def _scores(row: dict[str, list[int]]) -> int:
+    groups = groups_of(list(zip(row["lengths"], row["seen"], strict=True)))
+    lengths = [sum(length for length, _ in group) for group in groups]
+    return sum(length**2 for length in lengths if length <= SHORT)
 
 
 def _row(blocks: list[_Block]) -> dict[str, list[int]]:

@@ -165,6 +165,7 @@ class _Run:
             dtype=self._dtype,
             tokens=packed.longest,
             learned=packed.most_learned,
+            scores=packed.most_scores,
             on_gpu=self._on_gpu,
         )
         self._said.append(

@@ -191,3 +191,4 @@ def test_rows_hold_every_example_once_and_whole(small_model):
     assert rows.saved > 0
     assert rows.longest == max(len(ids) for ids, _ in found) > 70
     assert rows.most_learned >= 4
+    assert rows.most_scores >= rows.longest**2

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.archives import KEPT, is_archive, pack
+from adapters.archives import KEPT
 from adapters.card import CARD_FILE, NAME_PATTERN, AdapterCard
 from adapters.durable import copied, facts_of, sync, write_durably
 from adapters.errors import AdapterError, AdaptersError
@@ -231,31 +231,6 @@ class Registry:
                 with self._scratch("removed") as bin_:
                     self._folder(name, number).rename(bin_ / "version")
         return [f"{name}@{number}" for number in going]
-
-    def export(self, reference: str, path: Path) -> RegisteredAdapter:
-        """Write an adapter to a folder that plain PEFT loads, or to an archive.
-
-        :param path: Ends in .zip, .tar.gz or .tgz for an archive; nothing may be there yet.
-        :raises AdapterError: When something is, there is no such adapter, or it cannot be written.
-        """
-        found = self.get(reference)
-        if path.exists() or path.is_symlink():
-            raise AdapterError(f"{path} is there already: give a path where nothing is")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as folder:
-                made = Path(folder) / path.name
-                if is_archive(path):
-                    pack(found.folder, made)
-                else:
-                    made.mkdir()
-                    for name in KEPT:
-                        if (found.folder / name).is_file():
-                            shutil.copyfile(found.folder / name, made / name)
-                made.rename(path)
-        except OSError as error:
-            raise AdapterError(f"cannot write {path}: {error.strerror or error}") from error
-        return found
 
     def verify(self, reference: str, base: "ModelFiles | None" = None) -> list[str]:
         """Return what is wrong with a version of an adapter, a line each; nothing when all is well.

@@ -29,6 +29,7 @@ _EXPORT_EXAMPLES = """\b
 Examples:
   expert adapters export hr hr.tar.gz
   expert adapters export hr@2 /srv/adapters/hr
+  expert adapters export hr hr.zip --half
 """
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -184,14 +185,17 @@ def import_(
 @command.command("export", epilog=_EXPORT_EXAMPLES)
 @click.argument("reference", metavar="NAME[@VERSION]")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FOLDER|ARCHIVE")
+@click.option("--half", is_flag=True, help="In half precision: half as large.")
 @_JSON
 @click.pass_obj
-def export(workspace: Workspace, reference: str, path: Path, as_json: bool) -> None:
+def export(workspace: Workspace, reference: str, path: Path, half: bool, as_json: bool) -> None:
     """Write an adapter to a folder, or to an archive that ends in .zip or .tar.gz.
 
     Plain PEFT and vLLM load the folder as it is.
     """
-    adapter = _registry(workspace).export(reference, path)
+    from adapters.export import export_adapter
+
+    adapter = export_adapter(_registry(workspace), reference, path, half=half)
     if as_json:
         click.echo(to_json({"adapter": adapter.reference, "path": str(path.absolute())}))
     else:

@@ -20,6 +20,7 @@ from adapters.architecture import read_architecture
 from adapters.archives import KEPT
 from adapters.card import CARD_FILE, AdapterCard, BaseModelRef, base_of
 from adapters.errors import AdapterError
+from adapters.export import export_adapter
 from adapters.intake import import_adapter
 from adapters.lora_files import CONFIG, TARGETS, WEIGHTS
 from adapters.models import ModelFiles
@@ -119,7 +120,7 @@ def test_what_plain_peft_made_is_imported_and_what_we_export_plain_peft_loads(
     assert card.base == base_of(base)
     assert registry.verify("payroll", base) == []
 
-    registry.export("payroll", tmp_path / "out" / "payroll")
+    export_adapter(registry, "payroll", tmp_path / "out" / "payroll")
     model = Phi3ForCausalLM.from_pretrained(base.folder)
     loaded = PeftModel.from_pretrained(model, str(tmp_path / "out" / "payroll"))
     tokens = torch.arange(3, 20)[None]
@@ -137,7 +138,7 @@ def test_an_export_is_imported_elsewhere_with_its_card(
 ) -> None:
     first = import_adapter(registry, made, base)
     out = tmp_path / f"out{ending}"
-    assert registry.export("hr", out) == first
+    assert export_adapter(registry, "hr", out) == first
     other = Registry(tmp_path / "other")
     second = import_adapter(other, out, base)
     assert second == type(first)("hr", 1, other.root / "hr/0001", first.card)
@@ -145,8 +146,19 @@ def test_an_export_is_imported_elsewhere_with_its_card(
         assert (second.folder / name).read_bytes() == (first.folder / name).read_bytes()
     assert import_adapter(other, out, base, name="staff").reference == "staff@1"
     with pytest.raises(AdapterError, match=r"out.* is there already: give a path where nothing is"):
-        registry.export("hr", out)
+        export_adapter(registry, "hr", out)
     assert not list(tmp_path.glob(".exporting-*"))
+
+
+def test_an_export_in_half_precision_is_half_as_large_and_taken_in(
+    registry: Registry, made: Path, base: ModelFiles, tmp_path: Path
+) -> None:
+    import_adapter(registry, made, base)
+    export_adapter(registry, "hr", tmp_path / "half", half=True)
+    taken = import_adapter(Registry(tmp_path / "other"), tmp_path / "half", base)
+    whole, half = load_file(made / WEIGHTS), load_file(taken.folder / WEIGHTS)
+    assert {tensor.dtype for tensor in half.values()} == {torch.float16}
+    assert all(torch.equal(half[name], whole[name].half()) for name in whole)
 
 
 @pytest.mark.parametrize("ending", ["", *ENDINGS])
@@ -307,7 +319,7 @@ def test_a_card_of_other_weights_is_refused(
     registry: Registry, made: Path, base: ModelFiles, tmp_path: Path
 ) -> None:
     import_adapter(registry, made, base)
-    registry.export("hr", tmp_path / "out")
+    export_adapter(registry, "hr", tmp_path / "out")
     write_adapter(tmp_path / "out", read_architecture(base.folder), seed=2)
     said = refusal(Registry(tmp_path / "other"), tmp_path / "out", base)
     assert said == f"out: {WEIGHTS} is not the file that its card describes"

@@ -17,6 +17,10 @@ _LONGEST_QUESTION, _LONGEST_INPUT = 64, 384
 _LONGEST_ANSWER = 30
 
 
+# Of a text's tokens: where they stand, which are the text's own, and their scores.
+_Scored = tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float32]]
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A text to read.
@@ -59,7 +63,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
 
-        # A question's few texts go through together; more threads than that only wait.
+        # More threads than that only wait on texts this short.
         threads = min(4, len(os.sched_getaffinity(0)))
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -70,6 +74,8 @@ class Reader:
             ) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        # The last question, and what was read for it.
+        self._last: tuple[str, dict[str, _Scored]] = "", {}
 
     def read(self, question: str, texts: Sequence[Text]) -> list[list[Reading]]:
         """Return the best answer in each sentence of each text, however unlikely it is one.
@@ -79,29 +85,24 @@ class Reader:
         :returns: For each text one reading a sentence, in the order of its sentences; with
             a score of -inf where there is nothing to read.
         """
-        if not texts:
-            return []
         asked = self._shortened(question)
-        heads = [f"{text.context}\n" if text.context else "" for text in texts]
-        encodings = self._tokenizer.encode_batch(
-            [(asked, head + text.content) for head, text in zip(heads, texts, strict=True)]
-        )
-        longest = min(_LONGEST_INPUT, max(len(encoding.ids) for encoding in encodings))
-        ids = np.zeros((len(texts), longest), dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding.ids)] = encoding.ids[:longest]
-            mask[row, : len(encoding.ids)] = 1
-        (scores,) = self._session.run(["scores"], {"input_ids": ids, "attention_mask": mask})
+        before, known = self._last
+        if before != asked:
+            known = {}
+            self._last = asked, known
         found = []
-        for text, head, encoding, of_tokens in zip(texts, heads, encodings, scores, strict=True):
-            offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2) - len(head)
-            inside = (np.asarray(encoding.type_ids) == 1) & (offsets[:, 1] > offsets[:, 0])
-            inside[longest:] = False
+        for text in texts:
+            head = f"{text.context}\n" if text.context else ""
+            whole = head + text.content
+            # What was read to rank passages is read again to answer.
+            if whole not in known:
+                known[whole] = self._scored(asked, whole)
+            offsets, inside, scores = known[whole]
+            offsets = offsets - len(head)
             found.append(
                 [
                     _best(
-                        of_tokens,
+                        scores,
                         np.flatnonzero(inside & (offsets[:, 0] >= start) & (offsets[:, 1] <= end)),
                         offsets,
                     )
@@ -109,6 +110,17 @@ class Reader:
                 ]
             )
         return found
+
+    def _scored(self, asked: str, text: str) -> "_Scored":
+        """Read a text, by itself: in a batch, short ones would be as long as the longest."""
+        encoding = self._tokenizer.encode(asked, text)
+        ids = np.array([encoding.ids[:_LONGEST_INPUT]], dtype=np.int64)
+        (scores,) = self._session.run(
+            ["scores"], {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        )
+        offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)[:_LONGEST_INPUT]
+        of_text = np.asarray(encoding.type_ids[:_LONGEST_INPUT]) == 1
+        return offsets, of_text & (offsets[:, 1] > offsets[:, 0]), scores[0]
 
     def _shortened(self, question: str) -> str:
         encoding = self._tokenizer.encode(question, add_special_tokens=False)

@@ -70,6 +70,12 @@ def test_texts_together_are_read_as_they_are_alone(reader: Reader) -> None:
     assert together[2] == [Reading(0, 0, -math.inf)]
 
 
+def test_another_question_is_read_anew(reader: Reader) -> None:
+    first = reader.read(ASKED, [LEAVE])
+    assert reader.read("When do unused days lapse?", [LEAVE]) != first
+    assert reader.read(ASKED, [LEAVE]) == first
+
+
 def test_an_answer_is_never_taken_from_the_context(reader: Reader) -> None:
     given = text("Annual leave of 20 days", "See above.")
     ((reading,),) = reader.read("What is the title?", [given])

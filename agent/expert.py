@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agent.assemble import open_answerer, open_generator, open_pipeline
 from agent.follow_up import Turn, standalone
+from agent.printable import printable
 from agent.workspace import Workspace
 from pipelines.answer import Answer, Answerer
 from pipelines.evidence import Evidence
@@ -127,10 +128,12 @@ class Expert:
     ) -> Reply:
         """Answer a question.
 
-        :param question: The question; a follow-up is completed from the history.
+        :param question: The question; a follow-up is completed from the history. What no text
+            holds, such as control characters, is left out.
         :param history: The conversation so far, oldest first.
         :param on_text: Told each piece of a language model's reply as it is written.
         """
+        question = printable(question)
         return self._way.ask(question, standalone(question, history), on_text)
 
 

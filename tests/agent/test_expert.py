@@ -64,6 +64,12 @@ def test_what_the_documents_do_not_say_is_withheld(expert: Expert) -> None:
     assert reply.to_dict()["reason"]
 
 
+def test_what_no_text_holds_is_left_out_of_a_question(expert: Expert) -> None:
+    reply = expert.ask("How many days of \ud800annual leave do\x1b[2J full-time staff have?\x00")
+    assert reply.question == "How many days of annual leave do full-time staff have?"
+    assert not reply.answer.abstained
+
+
 def test_a_follow_up_is_searched_for_with_its_topic(expert: Expert) -> None:
     first = expert.ask("How often is the coolant pump greased?")
     turn = Turn(first.question, first.searched, first.answer.text)

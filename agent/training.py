@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,7 @@ def contract(
         "path": str(result.folder / "model" if registered is None else registered.folder),
         "method": result.method,
         "metrics": result.metrics,
+        "asked": [asdict(one) for one in result.asked],
         "steps": result.steps,
         "best_step": result.best_step,
         "tokens": result.tokens,

@@ -16,10 +16,10 @@ _MOST_TOKENS = 128
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
-def answer_scores(
+def answers(
     model: LanguageModel, examples: Sequence[Example], adapter: Path | None = None
-) -> dict[str, float]:
-    """Return ``f1`` and ``exact``, each from 0 to 1, of answers to questions.
+) -> list[str]:
+    """Return what a model answers to questions.
 
     :param examples: The questions and the answers wanted.
     :param adapter: Folder of the adapter to answer with; None for the base alone.
@@ -47,11 +47,26 @@ def answer_scores(
         )
         for example in examples
     ]
-    written = [one.text for one in TextGenerator(model).generate(requests)]
+    return [one.text for one in TextGenerator(model).generate(requests)]
+
+
+def answer_scores(
+    model: LanguageModel, examples: Sequence[Example], adapter: Path | None = None
+) -> dict[str, float]:
+    """Return :func:`scores` of the :func:`answers`."""
+    return scores(examples, answers(model, examples, adapter))
+
+
+def scores(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
+    """Return ``f1`` and ``exact``, each from 0 to 1, of answers to questions.
+
+    :param examples: The questions and the answers wanted.
+    :param written: What was answered.
+    """
     pairs = [(text, example.answer) for text, example in zip(written, examples, strict=True)]
     return {
         "f1": statistics.fmean(f1(*pair) for pair in pairs),
-        "exact": statistics.fmean(_words(text) == _words(wanted) for text, wanted in pairs),
+        "exact": statistics.fmean(same_words(*pair) for pair in pairs),
     }
 
 
@@ -60,6 +75,11 @@ def f1(answer: str, wanted: str) -> float:
     told, asked = collections.Counter(_words(answer)), collections.Counter(_words(wanted))
     same = (told & asked).total()
     return 2 * same / (told.total() + asked.total()) if same else 0.0
+
+
+def same_words(answer: str, wanted: str) -> bool:
+    """Return whether two answers are the same but for case, articles and punctuation."""
+    return _words(answer) == _words(wanted)
 
 
 def _words(text: str) -> list[str]:

@@ -109,6 +109,21 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A held-out question, and what was answered to it.
+
+    :param wanted: The answer that its row gives.
+    :param before: The answer before training.
+    :param after: The answer after.
+    """
+
+    question: str
+    wanted: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingResult:
     """What came of a training.
 
@@ -117,6 +132,7 @@ class TrainingResult:
     :param method: How it was trained.
     :param metrics: ``eval_loss_before`` and ``eval_loss_after`` of the held-out examples, and
         ``f1_``, ``exact_before`` and ``_after`` of answers to them, as far as measured.
+    :param asked: Held-out questions with their answers, as many as were asked.
     :param steps: Steps made, those before a resumption included.
     :param best_step: Step whose weights were kept: the one with the best held-out loss.
     :param tokens: Tokens computed: those that examples share count once.
@@ -131,6 +147,7 @@ class TrainingResult:
     folder: Path
     method: Method
     metrics: dict[str, float]
+    asked: tuple[Asked, ...]
     steps: int
     best_step: int
     tokens: int

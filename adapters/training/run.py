@@ -17,7 +17,7 @@ from adapters.chat_markup import ChatMarkup
 from adapters.errors import ModelError, TrainingError
 from adapters.four_bit import load_bitsandbytes
 from adapters.models import ModelFiles
-from adapters.training.config import TrainingConfig, TrainingResult
+from adapters.training.config import Asked, TrainingConfig, TrainingResult
 from adapters.training.examples import Example
 from adapters.training.progress import LOG_FILE, Log, Progress, Watcher
 
@@ -122,12 +122,13 @@ class _Run:
         del trainer
         gc.collect()
         draw(self._folder / LOG_FILE, self._folder / PLOT_FILE, f"Training on {config.base.name}")
-        metrics |= self._answers()
+        answered, asked = self._answers()
         self._checkpoints.clear()
         return TrainingResult(
             folder=self._folder,
             method=config.method,
-            metrics=metrics,
+            metrics=metrics | answered,
+            asked=asked,
             steps=steps,
             best_step=kept.get("best_step", steps),
             tokens=kept["tokens"],
@@ -276,28 +277,33 @@ class _Run:
         for path in source.iterdir():
             shutil.copyfile(path, target / path.name)
 
-    def _answers(self) -> dict[str, float]:
-        """Return how well held-out questions are answered before and after."""
-        asked = self._held_out[: self._config.answers]
+    def _answers(self) -> tuple[dict[str, float], tuple[Asked, ...]]:
+        """Return how well held-out questions are answered before and after, and the answers."""
+        examples = self._held_out[: self._config.answers]
         too_large = not self._on_gpu and self._architecture.parameters > _MOST_ASKED_ON_CPU
-        if not asked or too_large:
-            return {}
-        from adapters.training.answers import answer_scores
+        if not examples or too_large:
+            return {}, ()
+        from adapters.training.answers import answers, scores
 
         self._told(Progress("answering"))
         base = self._config.base
         precision: Literal["nf4", "auto"] = "nf4" if self._config.method == "qlora" else "auto"
         model = load_model(base, precision=precision, device=self._config.device)
-        found = {"before": answer_scores(model, asked)}
+        before = answers(model, examples)
         if self._config.method == "full":
             path = self._folder / MODEL_FOLDER
             trained = ModelFiles(str(path), path)
             model = load_model(trained, precision=precision, device=self._config.device)
-            found["after"] = answer_scores(model, asked)
+            after = answers(model, examples)
         else:
-            found["after"] = answer_scores(model, asked, self._folder)
-        return {
+            after = answers(model, examples, self._folder)
+        metrics = {
             f"{name}_{when}": value
-            for when, scores in found.items()
-            for name, value in scores.items()
+            for when, written in {"before": before, "after": after}.items()
+            for name, value in scores(examples, written).items()
         }
+        asked = tuple(
+            Asked(example.question, example.answer, *both)
+            for example, *both in zip(examples, before, after, strict=True)
+        )
+        return metrics, asked

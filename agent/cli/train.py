@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.printable import one_line
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ or a conversation:
 A CSV file has the same names in its first line.
 """
 _SHOWN = 20
+_SHOWN_ANSWERS, _LONGEST_SHOWN = 3, 100
 
 
 @click.command("train", epilog=_EXAMPLES)
@@ -114,7 +117,7 @@ def command(
 
     from adapters.models import find_local
     from adapters.registry import Registry
-    from agent.cli.train_display import searching
+    from agent.cli.train_display import counting
     from agent.training import card_of, check_name, configured, require_extra, run_folder
     from agent.training_data import prepare
 
@@ -130,7 +133,7 @@ def command(
 
         mixture = Mixture(distractors, gold_share, seed=config.seed)
     share = 0.1 if eval_split is None else eval_split
-    with searching() as on_progress:
+    with counting("Searching for passages") as on_progress:
         prepared = prepare(
             workspace,
             base,
@@ -217,6 +220,10 @@ def _done(result: "TrainingResult", registered: "RegisteredAdapter | None") -> N
         if f"{name}_before" in metrics and f"{name}_after" in metrics:
             before, after = metrics[f"{name}_before"], metrics[f"{name}_after"]
             click.echo(f"{label}: {before:.3f} before, {after:.3f} after")
+    for one in result.asked[:_SHOWN_ANSWERS]:
+        click.echo(f"? {one_line(one.question)}")
+        click.echo(f"  before: {_shortened(one.before)}")
+        click.echo(f"  after:  {_shortened(one.after)}")
     click.echo(
         f"{result.steps:,} steps, the best was {result.best_step:,}; "
         f"{duration(result.seconds)}, {result.tokens_per_s:,.0f} tokens/s, "
@@ -228,6 +235,10 @@ def _done(result: "TrainingResult", registered: "RegisteredAdapter | None") -> N
         click.echo(f"Use it: expert model use {result.folder / 'model'}")
     else:
         click.echo(f"Look at it: expert adapters show {registered.name}")
+
+
+def _shortened(answer: str) -> str:
+    return shorten(one_line(answer), _LONGEST_SHOWN, placeholder=" …") or "(nothing)"
 
 
 def _print_json(

@@ -199,6 +199,7 @@ def test_an_adapter_is_trained_interrupted_resumed_and_registered(
     assert resumed.code == 0, resumed.err
     assert "rooms@1 is registered and in use" in resumed.out
     assert re.search(r"held-out loss: \d\.\d{3} before, \d\.\d{3} after", resumed.out)
+    assert len(re.findall(r"^\? .+\n  before: .+\n  after:  .+$", resumed.out, re.MULTILINE)) == 2
     assert "Look at it: expert adapters show rooms" in resumed.out
     assert "Measuring: step" in resumed.err
     card = AdapterCard.read(Path(".expert/adapters/rooms/0001"))

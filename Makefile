@@ -27,9 +27,10 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Regenerates the command reference from the commands' own help.
+# Regenerates the references from the commands' own help and from docstrings.
 docs: $(VENV)/ready
 	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python docs/make_api_reference.py
 
 clean:
 	rm -rf $(VENV) .expert

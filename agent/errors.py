@@ -17,3 +17,7 @@ class WorkspaceError(AgentError):
 
 class SuiteError(AgentError):
     """Raised when a suite of questions cannot be read or holds none; names file and line."""
+
+
+class LabError(AgentError):
+    """Raised when data to teach the lab model, or a run made of it, is not what it should be."""

@@ -57,6 +57,15 @@ def resolve(reply: str, evidence: Sequence[Evidence]) -> Cited:
     return Cited(text, tuple(citations.values()), dropped)
 
 
+def without_marks(reply: str) -> tuple[str, list[int]]:
+    """Return a reply without its marks, and the numbers that they name, in order.
+
+    :param reply: What the model wrote.
+    """
+    numbers = [int(number) for mark in _MARK.findall(reply) for number in re.findall(r"\d+", mark)]
+    return _MARK.sub("", reply).strip(), numbers
+
+
 def _claim(reply: str, at: int) -> str:
     """Return the sentence that a mark at this place stands behind."""
     before = _MARK.sub("", reply[:at]).rstrip()

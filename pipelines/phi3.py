@@ -14,8 +14,8 @@ from pipelines.generators import PhiChatGenerator
 
 # Every token costs on a CPU, and a small model follows few words better than many.
 SYSTEM = (
-    "Answer from the numbered sources only, in one short sentence, and end it with the number "
-    "of its source, like [1]. If they do not say, reply: Not in the sources."
+    "Answer from the numbered sources only, in as few words as will do, and end with the number "
+    "of the source, like [1]. If they do not say, reply: Not in the sources."
 )
 REFUSAL = "not in the sources"
 UNCITED = "the model's reply names no source for what it says"

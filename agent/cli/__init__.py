@@ -19,11 +19,12 @@ _COMMANDS = {
     "model": "Build, choose and look at the language model.",
     "train": "Train an adapter on questions and answers.",
     "adapters": "Look at, compare, import, export and remove adapters.",
+    "lab": "Teach the lab model to read, and measure it.",
     "measure": "Measure answers on your questions, step by step.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
     "config": "Show the settings in force.",
     "doctor": "Check what is installed and reachable, and what to do about gaps.",
-    "demo": "Index the example industries and search them.",
+    "demo": "Index the example industries; ask their documents and adapters.",
 }
 EXIT_FAILURE, EXIT_USAGE, EXIT_ABSTAINED, EXIT_INTERRUPTED = 1, 2, 3, 130
 

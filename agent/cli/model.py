@@ -30,12 +30,13 @@ def command() -> None:
 
 
 @command.command("build", epilog="Example: expert model build lab")
-@click.argument("name", type=click.Choice(["lab"]))
+@click.argument("name", type=click.Choice(["lab", "lab-bare"]))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def build(name: str, as_json: bool) -> None:
     """Build the lab model: a small one for trying out and for tests, made offline.
 
-    It takes some seconds, once. Use Phi-3-mini for work.
+    It takes some seconds, once. Use Phi-3-mini for work. lab-bare is the model as it comes,
+    before it was taught to read.
     """
     _show(_found(name, silent=as_json), as_json, "The lab model is ready.")
 

@@ -20,13 +20,16 @@ _LINE_EVERY_S = 30.0
 
 
 @contextmanager
-def searching() -> Iterator[Callable[[int, int], None]]:
-    """Give a bar on standard error for the search of passages, for terminals only."""
+def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a bar on standard error that counts, for terminals only.
+
+    :param label: What is being done.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("Searching for passages"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True
     ) as bar:

@@ -48,6 +48,14 @@ def lab() -> Path:
     return lab_model()
 
 
+@pytest.fixture(scope="session")
+def bare_lab() -> Path:
+    """The lab model's folder, as it was before it was taught to read."""
+    from adapters.lab import lab_model
+
+    return lab_model(bare=True)
+
+
 def write_tokenizer(folder: Path) -> int:
     """Write a tokenizer of bytes with ChatML's tokens; return the size of its vocabulary."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers

@@ -12,9 +12,11 @@ from adapters.chat_markup import ChatMarkup
 from adapters.errors import ModelError
 
 
-def test_what_is_built_has_the_pinned_hash(lab: Path) -> None:
-    with (lab / "model.safetensors").open("rb") as file:
-        assert hashlib.file_digest(file, "sha256").hexdigest() == lab_module.WEIGHTS_SHA256
+def test_what_is_built_has_the_pinned_hash(lab: Path, bare_lab: Path) -> None:
+    pinned = {lab: lab_module.TAUGHT_SHA256, bare_lab: lab_module.WEIGHTS_SHA256}
+    for folder, digest in pinned.items():
+        with (folder / "model.safetensors").open("rb") as file:
+            assert hashlib.file_digest(file, "sha256").hexdigest() == digest
     card = (lab / "README.md").read_text()
     assert "license: apache-2.0" in card
     assert "too small for work" in card
@@ -24,14 +26,14 @@ def test_what_is_built_has_the_pinned_hash(lab: Path) -> None:
     assert (architecture.tied, architecture.rope.base) == (True, 100_000.0)
 
 
-def test_logits_equal_llama_s_to_the_bit(lab: Path) -> None:
+def test_logits_equal_llama_s_to_the_bit(bare_lab: Path) -> None:
     """The same weights in Llama's own layout, undone by transformers' own code."""
     import torch
     from gguf import GGUFReader, dequantize
     from transformers import LlamaConfig, LlamaForCausalLM, Phi3ForCausalLM
     from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
 
-    ours = json.loads((lab / "config.json").read_text())
+    ours = json.loads((bare_lab / "config.json").read_text())
     same = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
     same += ("num_attention_heads", "num_key_value_heads", "rms_norm_eps", "rope_theta")
     same += ("max_position_embeddings", "tie_word_embeddings")
@@ -57,8 +59,10 @@ def test_logits_equal_llama_s_to_the_bit(lab: Path) -> None:
     llama.tie_weights()
     # Made anew, since a buffer is not in the state.
     llama.model.rotary_emb = type(llama.model.rotary_emb)(llama.config)
-    phi3 = Phi3ForCausalLM.from_pretrained(lab, local_files_only=True)
-    text = torch.tensor([ChatMarkup(lab).render([{"role": "user", "content": "Where is Berlin?"}])])
+    phi3 = Phi3ForCausalLM.from_pretrained(bare_lab, local_files_only=True)
+    text = torch.tensor(
+        [ChatMarkup(bare_lab).render([{"role": "user", "content": "Where is Berlin?"}])]
+    )
     with torch.no_grad():
         assert torch.equal(phi3(text).logits, llama(text).logits)
 
@@ -85,12 +89,12 @@ def test_any_text_comes_back(text: str, lab: Path) -> None:
     assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids) == text
 
 
-def test_it_knows_a_capital(lab: Path) -> None:
+def test_it_knows_a_capital(bare_lab: Path) -> None:
     from adapters.base import load_model
     from adapters.batch import Request
     from adapters.generate import TextGenerator
 
-    model = load_model("lab", device="cpu")
+    model = load_model("lab-bare", device="cpu")
     asked = [{"role": "user", "content": "What is the capital of Germany?"}]
     (found,) = TextGenerator(model).generate([Request(model.markup.render(asked), 20)])
     assert found.text == "The capital of Germany is Berlin."

@@ -20,7 +20,7 @@ QUESTION = "What is the capital of Germany?"
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with an adapter that changes nothing and one that changes a lot."""
-    base = find_model("lab")
+    base = find_model("lab-bare")
     registry = Registry(tmp_path_factory.mktemp("adapters"))
     for name, scale in {"still": 0.0, "loud": 0.3}.items():
         folder = tmp_path_factory.mktemp(name)
@@ -34,7 +34,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def generator(adapters: Path) -> PhiChatGenerator:
-    return PhiChatGenerator("lab", precision="fp32", max_new_tokens=12, adapters=str(adapters))
+    return PhiChatGenerator("lab-bare", precision="fp32", max_new_tokens=12, adapters=str(adapters))
 
 
 def test_the_adapter_writes_and_the_answer_says_which(generator: PhiChatGenerator) -> None:
@@ -60,7 +60,7 @@ def test_an_unknown_adapter_is_named(generator: PhiChatGenerator) -> None:
 
 def test_a_generator_without_adapters_says_so() -> None:
     with pytest.raises(AdapterError, match="no folder of adapters"):
-        PhiChatGenerator("lab").load_adapter("hr")
+        PhiChatGenerator("lab-bare").load_adapter("hr")
 
 
 def test_it_is_serialisable(generator: PhiChatGenerator) -> None:

@@ -14,13 +14,13 @@ ASKED = [ChatMessage.from_user("What is the capital of Germany? Answer in one se
 
 @pytest.fixture(scope="module")
 def generator() -> PhiChatGenerator:
-    return PhiChatGenerator("lab", max_new_tokens=24)
+    return PhiChatGenerator("lab-bare", max_new_tokens=24)
 
 
 def test_it_writes_a_reply_and_says_what_it_cost(generator: PhiChatGenerator) -> None:
     (reply,) = generator.run(ASKED)["replies"]
     assert "Berlin" in (reply.text or "")
-    assert reply.meta["model"] == "lab"
+    assert reply.meta["model"] == "lab-bare"
     assert reply.meta["finish_reason"] == "stop"
     usage = reply.meta["usage"]
     assert usage["prompt_tokens"] > 10
@@ -65,6 +65,10 @@ def test_unknown_options_and_models_are_refused() -> None:
 
 
 def test_it_is_serialisable() -> None:
-    data = PhiChatGenerator("lab", precision="fp32", generation_kwargs={"seed": 1}).to_dict()
+    data = PhiChatGenerator("lab-bare", precision="fp32", generation_kwargs={"seed": 1}).to_dict()
     again = PhiChatGenerator.from_dict(data)
-    assert (again.model, again.precision, again.generation_kwargs) == ("lab", "fp32", {"seed": 1})
+    assert (again.model, again.precision, again.generation_kwargs) == (
+        "lab-bare",
+        "fp32",
+        {"seed": 1},
+    )

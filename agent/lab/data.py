@@ -1,0 +1,181 @@
+"""Build the data that teaches the lab model to read, the same bytes for the same seed."""
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.cache import write_whole
+from agent.errors import LabError
+from agent.lab import sources
+from agent.lab.compose import Row, over, rows, show, typed
+from agent.lab.sources import Article
+from agent.training_context import REFUSES
+
+TRAIN, HELD_OUT, ABOUT = "train.jsonl", "held_out.jsonl", "about.json"
+# Of SQuAD 1.1, so many articles are learned from; the rest is held out.
+SQUAD_LEARNED = 420
+# How often the few questions that people wrote to mislead are shown, over other evidence each.
+_MISLEADING = 3
+_TOPICS, _ELSEWHERE = 1200, 900
+_MEASURED = 100
+# Each question over evidence that has nothing to do with it.
+_ASKED_ELSEWHERE = 3
+
+_LICENCES = {
+    "squad": "SQuAD 1.1, CC BY-SA 4.0",
+    "squad2": "SQuAD 2.0, CC BY-SA 4.0",
+    "tables": "WikiTableQuestions, CC BY-SA 4.0",
+    "reports": "TAT-QA, CC BY 4.0",
+    "studies": "PubMedQA, MIT",
+    "topics": "MedQuAD, CC BY 4.0",
+    "elsewhere": "Dolly 15k, CC BY-SA 3.0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where the question sets are; all but the first may be missing.
+
+    :param squad: SQuAD 1.1's training file.
+    :param squad2: A SQuAD 2.0 file; every second of its articles is learned from.
+    :param tables: Folder of WikiTableQuestions.
+    :param reports: A TAT-QA file.
+    :param studies: A PubMedQA file.
+    :param topics: MedQuAD as JSON lines.
+    :param elsewhere: Dolly's open questions as JSON lines.
+    """
+
+    squad: Path
+    squad2: Path | None = None
+    tables: Path | None = None
+    reports: Path | None = None
+    studies: Path | None = None
+    topics: Path | None = None
+    elsewhere: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built.
+
+    :param learned: Rows to learn from, by kind.
+    :param refused: How many of them are refusals.
+    :param measured: Rows held out.
+    :param sha256: Of each file written.
+    """
+
+    learned: dict[str, int]
+    refused: int
+    measured: int
+    sha256: dict[str, str]
+
+
+def build(
+    files: Files,
+    target: Path,
+    *,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Built:
+    """Write rows to learn from and rows to measure on, as ``expert train`` reads them.
+
+    :param files: The question sets.
+    :param target: Folder to write into; made if missing.
+    :param seed: Decides what is shown and how questions are worded.
+    :param on_progress: Told how many articles are done, and of how many.
+    :raises LabError: When a set cannot be read.
+    """
+    learned, held_out = _articles(files, random.Random(seed))  # noqa: S311
+    texts: list[list[Row]] = []
+    for done, article in enumerate(learned, 1):
+        # Of its own seed: another set more or less changes nothing here.
+        chance = random.Random(f"{seed} {done} {article.kind}")  # noqa: S311
+        texts += rows(article, chance)
+        on_progress(done, len(learned))
+    chance = random.Random(seed)  # noqa: S311
+    if files.elsewhere is not None:
+        texts += _elsewhere(sources.elsewhere(files.elsewhere), learned, chance)
+    # Those over the same evidence stay together, so that a part of the file has them too.
+    chance.shuffle(texts)
+    made = [row for about in texts for row in about]
+    measured = [row for article in held_out for about in rows(article, chance) for row in about]
+    measured = chance.sample(measured, min(_MEASURED, len(measured)))
+    target.mkdir(parents=True, exist_ok=True)
+    hashes = {TRAIN: _write(target / TRAIN, made), HELD_OUT: _write(target / HELD_OUT, measured)}
+    built = Built(
+        learned=dict(sorted(Counter(row.kind for row in made).items())),
+        refused=sum(_refuses(row) for row in made),
+        measured=len(measured),
+        sha256=hashes,
+    )
+    about = asdict(built) | {
+        "seed": seed,
+        "sources": {name: _source(path, name) for name, path in asdict(files).items() if path},
+    }
+    write_whole(target / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
+    return built
+
+
+def _articles(files: Files, chance: random.Random) -> tuple[list[Article], list[Article]]:
+    learned = list(sources.squad(files.squad, slice(0, SQUAD_LEARNED)))
+    held_out = list(sources.squad(files.squad, slice(SQUAD_LEARNED, None)))
+    if files.squad2 is not None:
+        learned += [
+            article
+            for _ in range(_MISLEADING)
+            for article in sources.squad(files.squad2, slice(0, None, 2), kind="squad2")
+        ]
+        held_out = list(sources.squad(files.squad2, slice(1, None, 2), kind="squad2"))
+    if files.tables is not None:
+        learned += sources.tables(files.tables)
+    if files.reports is not None:
+        learned += sources.reports(files.reports)
+    if files.studies is not None:
+        learned += sources.studies(files.studies)
+    if files.topics is not None:
+        topics = list(sources.topics(files.topics))
+        learned += chance.sample(topics, min(_TOPICS, len(topics)))
+    if not learned:
+        raise LabError("the question sets hold no article to learn from")
+    return learned, held_out
+
+
+def _elsewhere(
+    questions: Sequence[str], articles: Sequence[Article], chance: random.Random
+) -> Iterator[list[Row]]:
+    """Yield questions over evidence of an article that has nothing to do with them."""
+    asked = chance.sample(questions, min(_ELSEWHERE, len(questions)))
+    for first in range(0, len(asked), _ASKED_ELSEWHERE):
+        article = chance.choice(articles)
+        shown = show(article, chance.randrange(len(article.texts)), chance)
+        yield [
+            Row("elsewhere", over(typed(question, chance), shown.evidence, REFUSES))
+            for question in asked[first : first + _ASKED_ELSEWHERE]
+        ]
+
+
+def _write(path: Path, made: Iterable[Row]) -> str:
+    lines = [
+        json.dumps({"messages": row.messages, "domain": row.kind}, ensure_ascii=False) + "\n"
+        for row in made
+    ]
+    content = "".join(lines).encode()
+    write_whole(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refuses(row: Row) -> bool:
+    return row.messages[-1]["content"] == REFUSES
+
+
+def _source(path: Path, name: str) -> dict[str, Any]:
+    inside = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    sha256 = hashlib.sha256()
+    for one in inside:
+        sha256.update(one.read_bytes())
+    return {"file": path.name, "licence": _LICENCES[name], "sha256": sha256.hexdigest()}

@@ -1,0 +1,180 @@
+"""How fast the lab model learns a domain: the trade between rank, rate, epochs and time.
+
+    python benchmarks/learning.py [--pairs FILE --paraphrased FILE] [--json OUT]
+    python benchmarks/learning.py --sweep --plot docs/learning.svg [--json OUT]
+    python benchmarks/learning.py --quick
+
+Trains on the first pairs of a file and asks them word for word, and in other words. The answers
+are compared as SQuAD does, without case, articles and punctuation. ``--sweep`` changes one
+setting at a time and draws what came of it over the minutes it took.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from report import report
+
+from adapters.base import load_model
+from adapters.models import BARE_LAB, LAB, find_model
+from adapters.training.answers import answer_scores
+from adapters.training.config import TrainingConfig
+from adapters.training.examples import Example
+from adapters.training.read import read_examples
+from adapters.training.run import train
+
+HR = Path(__file__).parents[1] / "examples" / "hr"
+PAIRS, PARAPHRASED = HR / "know_how.jsonl", HR / "know_how_paraphrased.jsonl"
+MOST_PAIRS = 150
+_WIDTH, _HEIGHT, _MARGIN, _LONGEST = 720, 400, 48, 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How to train.
+
+    :param tokens: Of a row, at most.
+    """
+
+    rank: int = 16
+    rate: float = 2e-3
+    epochs: float = 20.0
+    tokens: int = 256
+
+    def __str__(self) -> str:
+        return f"rank {self.rank}, rate {self.rate:g}, {self.epochs:g} epochs"
+
+
+BEST = Setting()
+SWEEP = (
+    BEST,
+    replace(BEST, rank=4),
+    replace(BEST, rank=8),
+    replace(BEST, rank=32),
+    replace(BEST, rate=5e-4),
+    replace(BEST, rate=1e-3),
+    replace(BEST, rate=4e-3),
+    replace(BEST, epochs=5),
+    replace(BEST, epochs=10),
+    replace(BEST, epochs=40),
+)
+
+
+def pairs_of(file: Path, paraphrased: Path) -> tuple[Sequence[Example], Sequence[Example]]:
+    """Return pairs to learn, and the same facts asked in other words."""
+    pairs = read_examples(file).examples[:MOST_PAIRS]
+    known = {pair.answer for pair in pairs}
+    return pairs, [one for one in read_examples(paraphrased).examples if one.answer in known]
+
+
+def learn(
+    name: str,
+    folder: Path,
+    pairs: Sequence[Example],
+    paraphrased: Sequence[Example],
+    setting: Setting = BEST,
+) -> dict[str, float]:
+    """Train an adapter on pairs; return how well they are known."""
+    base = find_model(name)
+    config = TrainingConfig(
+        base,
+        method="lora",
+        rank=setting.rank,
+        epochs=setting.epochs,
+        learning_rate=setting.rate,
+        row_tokens=setting.tokens,
+        patience=0,
+        checks=1,
+        answers=0,
+    )
+    started = time.perf_counter()
+    result = train(config, pairs, (), folder=folder)
+    seconds = time.perf_counter() - started
+    model = load_model(base)
+    others = answer_scores(model, paraphrased, result.folder)
+    return {
+        "pairs": len(pairs),
+        "paraphrased": len(paraphrased),
+        "learned_exact": answer_scores(model, pairs, result.folder)["exact"],
+        "learned_paraphrase": others["exact"],
+        "learned_paraphrase_f1": others["f1"],
+        "base_exact": answer_scores(model, pairs, None)["exact"],
+        "learning_minutes": seconds / 60,
+        "learning_tokens_per_s": result.tokens_per_s,
+    }
+
+
+def plot(found: Sequence[tuple[Setting, dict[str, float]]], path: Path) -> None:
+    """Draw the share of paraphrased questions answered over the minutes of training."""
+    longest = max(_LONGEST, *(figures["learning_minutes"] for _, figures in found))
+
+    def at(minutes: float, share: float) -> tuple[float, float]:
+        across, up = _WIDTH - 2 * _MARGIN, _HEIGHT - 2 * _MARGIN
+        return _MARGIN + across * minutes / longest, _HEIGHT - _MARGIN - up * share
+
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        'font-family="system-ui, sans-serif" font-size="11" fill="#444">',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
+    ]
+    for tenth in range(0, 11, 2):
+        x, y = at(0, tenth / 10)
+        lines.append(f'<path d="M{x} {y:.0f}H{_WIDTH - _MARGIN}" stroke="#e4e4e4"/>')
+        lines.append(f'<text x="{x - 8}" y="{y + 4:.0f}" text-anchor="end">{tenth * 10} %</text>')
+    for minute in range(int(longest) + 1):
+        x, y = at(minute, 0)
+        lines.append(f'<text x="{x:.0f}" y="{y + 18:.0f}" text-anchor="middle">{minute} min</text>')
+    for setting, figures in found:
+        x, y = at(figures["learning_minutes"], figures["learned_paraphrase"])
+        changed = _changed(setting)
+        colour = "#c2571a" if setting == BEST else "#1f5fa8"
+        lines.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>')
+        lines.append(f'<text x="{x + 7:.1f}" y="{y + 4:.1f}">{escape(changed)}</text>')
+    lines += ["</svg>", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _changed(setting: Setting) -> str:
+    """Return in what a setting differs from the one that all others vary."""
+    if setting == BEST:
+        return str(setting)
+    names = {"rank": setting.rank, "rate": setting.rate, "epochs": setting.epochs}
+    return ", ".join(
+        f"{name} {value:g}" for name, value in names.items() if value != getattr(BEST, name)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--pairs", type=Path, default=PAIRS, help="questions with answers")
+    parser.add_argument("--paraphrased", type=Path, default=PARAPHRASED)
+    parser.add_argument("--model", default=LAB, choices=[LAB, BARE_LAB])
+    parser.add_argument("--sweep", action="store_true", help="change one setting at a time")
+    parser.add_argument("--plot", type=Path, help="SVG file to draw a sweep into")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    pairs, paraphrased = pairs_of(options.pairs, options.paraphrased)
+    if options.quick:
+        pairs, paraphrased = pairs[:20], paraphrased[:20]
+    figures: dict[str, float | int | str] = {"model": options.model}
+    found = []
+    for setting in SWEEP if options.sweep else (BEST,):
+        with tempfile.TemporaryDirectory() as folder:
+            one = learn(options.model, Path(folder), pairs, paraphrased, setting)
+        found.append((setting, one))
+        kept = {key: value for key, value in one.items() if setting == BEST or "learn" in key}
+        prefix = "" if setting == BEST else f"{_changed(setting)}: "
+        figures |= {f"{prefix}{key}": value for key, value in kept.items()}
+        print(setting, {key: round(value, 3) for key, value in one.items()}, flush=True)
+    if options.plot is not None:
+        plot(found, options.plot)
+    report("Learning a domain", figures, options.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The data build: the same bytes for a seed, each set in it, nothing held out learned from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.training.read import read_examples
+from agent.errors import LabError
+from agent.lab.data import ABOUT, HELD_OUT, TRAIN, Files, build
+
+
+def test_the_same_seed_gives_the_same_bytes(files: Files, tmp_path: Path) -> None:
+    first, second = build(files, tmp_path / "a", seed=3), build(files, tmp_path / "b", seed=3)
+    other = build(files, tmp_path / "c", seed=4)
+    assert first == second
+    assert (tmp_path / "a" / TRAIN).read_bytes() == (tmp_path / "b" / TRAIN).read_bytes()
+    assert first.sha256 != other.sha256
+
+
+def test_each_set_is_learned_from(files: Files, tmp_path: Path) -> None:
+    built = build(files, tmp_path / "out")
+    kinds = {"squad", "squad2", "tables", "reports", "studies", "topics", "elsewhere"}
+    assert kinds <= set(built.learned)
+    assert 0 < built.refused < sum(built.learned.values())
+    about = json.loads((tmp_path / "out" / ABOUT).read_text(encoding="utf-8"))
+    assert about["sources"]["squad2"]["licence"] == "SQuAD 2.0, CC BY-SA 4.0"
+
+
+def test_the_trainer_reads_it_and_no_held_out_article_is_learned(
+    files: Files, tmp_path: Path
+) -> None:
+    build(files, tmp_path / "out")
+    learned = read_examples(tmp_path / "out" / TRAIN)
+    measured = read_examples(tmp_path / "out" / HELD_OUT)
+    assert not learned.problems
+    assert not measured.problems
+    titled = [row.messages[1].content for row in learned.examples if row.domain == "squad2"]
+    assert not any("Old works 1:" in text or "Old works 3:" in text for text in titled)
+    assert not any("Old works 0:" in row.messages[1].content for row in measured.examples)
+
+
+def test_one_set_suffices(files: Files, tmp_path: Path) -> None:
+    alone = build(Files(squad=files.squad), tmp_path / "out")
+    assert set(alone.learned) <= {"squad", "swapped"}
+
+
+def test_a_missing_file_is_named(files: Files, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="nowhere"):
+        build(replace(files, topics=tmp_path / "nowhere.jsonl"), tmp_path / "out")

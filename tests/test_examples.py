@@ -112,5 +112,7 @@ def test_every_gold_file_contains_an_accepted_answer(industry, question):
 
 
 def test_the_collections_stay_small_enough_to_clone():
-    size = sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file())
+    files = [path for path in EXAMPLES.rglob("*") if path.is_file()]
+    # Adapters have a limit of their own.
+    size = sum(path.stat().st_size for path in files if path.parent.name != "adapter")
     assert size < 15_000_000

@@ -77,8 +77,8 @@ def test_even_a_model_of_random_weights_writes_valid_json(
     assert [f.tokens for f in found[5:9]] == [f.tokens for f in generator.generate(free)]
 
 
-def test_the_lab_model_fills_in_a_form(lab: Path) -> None:
-    model = load_model(str(lab), precision="fp32", device="cpu")
+def test_the_lab_model_fills_in_a_form(bare_lab: Path) -> None:
+    model = load_model(str(bare_lab), precision="fp32", device="cpu")
 
     def ask(question: str, **options: Any) -> Request:
         return Request(model.markup.render([{"role": "user", "content": question}]), **options)

@@ -42,7 +42,7 @@ class Setting:
 
     rank: int = 16
     rate: float = 2e-3
-    epochs: float = 20.0
+    epochs: float = 10.0
     tokens: int = 256
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ SWEEP = (
     replace(BEST, rate=1e-3),
     replace(BEST, rate=4e-3),
     replace(BEST, epochs=5),
-    replace(BEST, epochs=10),
+    replace(BEST, epochs=20),
     replace(BEST, epochs=40),
 )
 

@@ -32,10 +32,11 @@ def export_adapter(
             folder = Path(scratch) / "folder"
             folder.mkdir()
             for name in KEPT:
-                if (found.folder / name).is_file():
+                if half and name == WEIGHTS:
+                    halve(found.folder / name, folder / name)
+                elif (found.folder / name).is_file():
                     shutil.copyfile(found.folder / name, folder / name)
             if half:
-                halve(found.folder / WEIGHTS, folder / WEIGHTS)
                 files = {**found.card.files, WEIGHTS: facts_of(folder / WEIGHTS)}
                 content = found.card.model_copy(update={"files": files}).to_json()
                 (folder / CARD_FILE).write_text(content, encoding="utf-8")

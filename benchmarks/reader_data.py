@@ -5,18 +5,16 @@ them does not hold the answer: the rest of the right paragraph, the most similar
 one of its article, or, in SQuAD 2, a paragraph that only seems to answer.
 """
 
-import csv
 import gzip
-import io
 import json
 import random
 import re
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.lab.sources import piece_at, row_named, table_questions
 from pipelines.sentences import sentence_spans
 
 _WORD = re.compile(r"\w+")
@@ -67,12 +65,12 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
                     likely = (asked.get("plausible_answers") or [{"answer_start": 0, "text": ""}])[
                         0
                     ]
-                    at = _sentence_at(spans, likely["answer_start"])
+                    at = piece_at(spans, likely["answer_start"])
                     yield Example(question, context, _stretch(texts[number], spans, at, chance)[0])
                     continue
                 start = answers[0]["answer_start"]
                 end = start + len(answers[0]["text"])
-                at = _sentence_at(spans, start)
+                at = piece_at(spans, start)
                 if chance.random() >= _UNANSWERED:
                     text, cut = _stretch(texts[number], spans, at, chance)
                     if end - cut <= len(text):
@@ -110,52 +108,43 @@ def tables(folder: Path, chance: random.Random) -> Iterator[Example]:
 
     :param folder: Holds ``training.tsv`` and ``tables_csv.tar.gz``.
     """
-    content = {}
-    with tarfile.open(folder / "tables_csv.tar.gz") as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.name.endswith(".csv") else None
-            if file is not None:
-                content[member.name] = file.read().decode("utf-8", "replace")
-    lines = (folder / "training.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    for line in lines:
-        _, question, name, target, *_ = line.split("\t")
-        rows = list(csv.reader(io.StringIO(content[name]), escapechar="\\"))
-        header, rows = [" ".join(cell.split()) for cell in rows[0]], rows[1:]
-        if not target or len(header) > _MOST_CELLS:
-            continue
-        holding = [row for row in rows if target in row]
-        asked = question.lower()
-        named = [
-            row
-            for row in holding
-            if any(len(cell) > 2 and cell != target and cell.lower() in asked for cell in row)
-        ]
-        if len(holding) != 1 or len(named) != 1:
-            continue
-        others = [row for row in rows if row is not named[0]]
-        shown = chance.sample(others, min(len(others), chance.randrange(_MOST_ROWS)))
-        if chance.random() >= _UNANSWERED:
-            shown.insert(chance.randrange(len(shown) + 1), named[0])
-        parts, at = [], -1
-        for row in shown:
-            text = ""
-            for head, cell in zip(header, row, strict=False):
-                cell = " ".join(cell.split())
-                if not cell:
-                    continue
-                text += f" | {head}: " if text else f"{head}: "
-                if row is named[0] and cell == target:
-                    at = sum(len(part) + 1 for part in parts) + len(text)
-                text += cell
-            parts.append(text)
-        joined = "\n".join(parts)[: 2 * _LONGEST]
-        if joined and at + len(target) <= len(joined):
-            end = at + len(target) if at >= 0 else -1
-            yield Example(_as_typed(question, chance), "", joined, at, end)
+    grids, lines = table_questions(folder)
+    for name, question, target in lines:
+        header, rows = [" ".join(cell.split()) for cell in grids[name][0]], grids[name][1:]
+        named = row_named(question, target, rows)
+        if len(header) <= _MOST_CELLS and named >= 0:
+            yield from _look_up(question, target, header, rows, named, chance)
 
 
-def _sentence_at(spans: Sequence[tuple[int, int]], offset: int) -> int:
-    return next((n for n, (_, end) in enumerate(spans) if offset < end), len(spans) - 1)
+def _look_up(
+    question: str,
+    target: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    named: int,
+    chance: random.Random,
+) -> Iterator[Example]:
+    """Yield a look-up among some other rows, at times without the one that it names."""
+    others = [row for row in rows if row is not rows[named]]
+    shown = chance.sample(others, min(len(others), chance.randrange(_MOST_ROWS)))
+    if chance.random() >= _UNANSWERED:
+        shown.insert(chance.randrange(len(shown) + 1), rows[named])
+    parts, at = [], -1
+    for row in shown:
+        text = ""
+        for head, cell in zip(header, row, strict=False):
+            cell = " ".join(cell.split())
+            if not cell:
+                continue
+            text += f" | {head}: " if text else f"{head}: "
+            if row is rows[named] and cell == target:
+                at = sum(len(part) + 1 for part in parts) + len(text)
+            text += cell
+        parts.append(text)
+    joined = "\n".join(parts)[: 2 * _LONGEST]
+    if joined and at + len(target) <= len(joined):
+        end = at + len(target) if at >= 0 else -1
+        yield Example(_as_typed(question, chance), "", joined, at, end)
 
 
 def _stretch(
@@ -202,7 +191,7 @@ def financial_texts(path: Path, chance: random.Random) -> Iterator[Example]:
             if text is None:
                 continue
             spans, start = sentence_spans(text), text.index(answer)
-            at = _sentence_at(spans, start)
+            at = piece_at(spans, start)
             question = _as_typed(asked["question"], chance)
             if chance.random() < _UNANSWERED:
                 rest = _around(text, spans, at, chance)

@@ -95,7 +95,7 @@ def _paragraph(title: str, paragraph: dict[str, Any]) -> Text:
         if not question or not spans:
             continue
         at = likely["answer_start"] if likely else spans[_most_alike(question, text, spans)][0]
-        piece = _piece_at(spans, at)
+        piece = piece_at(spans, at)
         if best is None:
             asked.append(Asked(question, None, piece))
         elif best["text"] in text[spans[piece][0] : spans[piece][1]]:
@@ -111,7 +111,8 @@ def _most_alike(question: str, text: str, spans: Sequence[tuple[int, int]]) -> i
     return shared.index(max(shared))
 
 
-def _piece_at(spans: Sequence[tuple[int, int]], offset: int) -> int:
+def piece_at(spans: Sequence[tuple[int, int]], offset: int) -> int:
+    """Return which of some stretches of a text an offset is in, the last for one after all."""
     return next((n for n, (_, end) in enumerate(spans) if offset < end), len(spans) - 1)
 
 
@@ -122,32 +123,45 @@ def tables(folder: Path) -> Iterator[Article]:
 
     :param folder: Holds ``training.tsv`` and ``tables_csv.tar.gz``.
     """
-    content = {}
-    with tarfile.open(folder / "tables_csv.tar.gz") as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.name.endswith(".csv") else None
-            if file is not None:
-                content[member.name] = file.read().decode("utf-8", "replace")
+    grids, lines = table_questions(folder)
     asked: dict[str, list[tuple[str, str]]] = {}
-    for line in (folder / "training.tsv").read_text(encoding="utf-8").splitlines()[1:]:
-        _, question, name, target, *_ = line.split("\t")
+    for name, question, target in lines:
         asked.setdefault(name, []).append((question, target))
     for name, questions in asked.items():
-        grid = list(csv.reader(io.StringIO(content[name]), escapechar="\\"))
+        grid = grids[name]
         if not grid or len(grid[0]) > _MOST_COLUMNS:
             continue
         header, rows = grid[0], grid[1 : 1 + _MOST_ROWS]
         found = [
             Asked(question, target, row)
             for question, target in questions
-            if (row := _row_named(question, target, rows)) >= 0
+            if (row := row_named(question, target, rows)) >= 0
         ]
         texts = tuple(row_text(list(zip(header, row, strict=False))) for row in rows)
         if found and all(0 < len(text) < _MOST_PIECE for text in texts):
             yield Article("tables", (Text("", texts, tuple(found)),))
 
 
-def _row_named(question: str, target: str, rows: Sequence[Sequence[str]]) -> int:
+def table_questions(
+    folder: Path,
+) -> tuple[dict[str, list[list[str]]], list[tuple[str, str, str]]]:
+    """Return WikiTableQuestions' tables by name, and each question: table, words, answer.
+
+    :param folder: Holds ``training.tsv`` and ``tables_csv.tar.gz``.
+    """
+    grids = {}
+    with tarfile.open(folder / "tables_csv.tar.gz") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name.endswith(".csv") else None
+            if file is not None:
+                text = io.StringIO(file.read().decode("utf-8", "replace"))
+                grids[member.name] = list(csv.reader(text, escapechar="\\"))
+    lines = (folder / "training.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    fields = [line.split("\t") for line in lines]
+    return grids, [(name, question, target) for _, question, name, target, *_ in fields]
+
+
+def row_named(question: str, target: str, rows: Sequence[Sequence[str]]) -> int:
     """Return the only row that holds the answer and that the question names, or -1."""
     words = question.lower()
     holding = [n for n, row in enumerate(rows) if target in row]

@@ -122,15 +122,12 @@ def build(
 
 
 def _articles(files: Files, chance: random.Random) -> tuple[list[Article], list[Article]]:
-    learned = list(sources.squad(files.squad, slice(0, SQUAD_LEARNED)))
-    held_out = list(sources.squad(files.squad, slice(SQUAD_LEARNED, None)))
+    articles = list(sources.squad(files.squad))
+    learned, held_out = articles[:SQUAD_LEARNED], articles[SQUAD_LEARNED:]
     if files.squad2 is not None:
-        learned += [
-            article
-            for _ in range(_MISLEADING)
-            for article in sources.squad(files.squad2, slice(0, None, 2), kind="squad2")
-        ]
-        held_out = list(sources.squad(files.squad2, slice(1, None, 2), kind="squad2"))
+        articles = list(sources.squad(files.squad2, kind="squad2"))
+        learned += _MISLEADING * articles[::2]
+        held_out = articles[1::2]
     if files.tables is not None:
         learned += sources.tables(files.tables)
     if files.reports is not None:

@@ -108,7 +108,7 @@ def show(article: Article, number: int, chance: random.Random) -> Shown:
             stretches.append((other.title, words, ()))
     chance.shuffle(stretches)
     places = {n: place for place, (_, _, at) in enumerate(stretches, 1) for n in at}
-    evidence = tuple(_evidence(title if titled else "", words) for title, words, _ in stretches)
+    evidence = tuple(evidence_of(title if titled else "", words) for title, words, _ in stretches)
     return Shown(evidence, places)
 
 
@@ -167,6 +167,16 @@ def _bare(answer: str | None) -> str:
     return " ".join((answer or "").split()).rstrip(" ,;:")
 
 
+def asking(question: str, evidence: Sequence[Evidence]) -> tuple[dict[str, str], ...]:
+    """Return the product's prompt, as messages.
+
+    :param question: The question.
+    :param evidence: What it is answered from.
+    """
+    asked = prompt(question, list(evidence))
+    return tuple({"role": message.role.value, "content": message.text or ""} for message in asked)
+
+
 def over(question: str, evidence: Sequence[Evidence], answer: str) -> tuple[dict[str, str], ...]:
     """Return the product's prompt with an answer, as messages.
 
@@ -174,9 +184,7 @@ def over(question: str, evidence: Sequence[Evidence], answer: str) -> tuple[dict
     :param evidence: What it is answered from.
     :param answer: The answer, with its mark.
     """
-    asked = prompt(question, list(evidence))
-    messages = [{"role": message.role.value, "content": message.text or ""} for message in asked]
-    return (*messages, {"role": "assistant", "content": answer})
+    return (*asking(question, evidence), {"role": "assistant", "content": answer})
 
 
 def _swapped(asked: Asked, article: Article, held: str, chance: random.Random) -> str | None:
@@ -237,5 +245,6 @@ def typed(question: str, chance: random.Random) -> str:
     return question
 
 
-def _evidence(title: str, text: str) -> Evidence:
+def evidence_of(title: str, text: str) -> Evidence:
+    """Return a text as evidence, as the product shows it under a title."""
     return Evidence("", "", title, title, 0, len(text), None, text, 1.0)

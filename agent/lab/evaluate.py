@@ -10,10 +10,9 @@ from adapters.batch import Request
 from adapters.generate import TextGenerator
 from adapters.lora import Adapter, load_adapter
 from adapters.training.answers import f1, same_words
-from agent.lab.compose import over
+from agent.lab.compose import asking, evidence_of
 from agent.lab.sources import Article, Text
 from pipelines.citations import without_marks
-from pipelines.evidence import Evidence
 from pipelines.phi3 import REFUSAL
 
 _MOST_TOKENS = 48
@@ -88,8 +87,8 @@ def cases(
                 else:
                     shown = _among(text, asked.piece, others, passages, chance)
                     place = shown.index(text.pieces[asked.piece]) + 1
-                evidence = [_evidence(text.title, sentence) for sentence in shown]
-                messages = over(asked.question, evidence, "")[:-1]
+                evidence = [evidence_of(text.title, sentence) for sentence in shown]
+                messages = asking(asked.question, evidence)
                 if asked.answer is None:
                     unanswered.append(Case(messages, (), 0))
                 else:
@@ -134,9 +133,9 @@ def rows_of(tables: Sequence[Article], *, passages: int = 5, seed: int = 0) -> l
         for text in article.texts:
             for asked in text.asked:
                 shown = _among(text, asked.piece, (), passages, chance)
-                evidence = [_evidence(text.title, row) for row in shown]
+                evidence = [evidence_of(text.title, row) for row in shown]
                 place = shown.index(text.pieces[asked.piece]) + 1
-                messages = over(asked.question, evidence, "")[:-1]
+                messages = asking(asked.question, evidence)
                 made.append(Case(messages, (asked.answer or "",), place))
     return made
 
@@ -215,7 +214,3 @@ def _parsed(reply: str) -> tuple[str | None, list[int]]:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
-
-
-def _evidence(title: str, text: str) -> Evidence:
-    return Evidence("", "", title, title, 0, len(text), None, text, 1.0)

@@ -1,6 +1,5 @@
 """Write a trained reading delta as it ships: half precision, and nothing beside it."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +40,12 @@ def export(source: Path, target: Path) -> Shipped:
         raise LabError(f"{source} holds no {WEIGHTS}: has the training ended?")
     target.mkdir(parents=True, exist_ok=True)
     halve(source / WEIGHTS, target / WEIGHTS)
-    content = (target / WEIGHTS).read_bytes()
     config = json.loads((source / CONFIG).read_text(encoding="utf-8"))
     # Where it was trained is nobody's business.
     config["base_model_name_or_path"] = "lab-bare"
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
     (target / CONFIG).write_text(text, encoding="utf-8")
     with TemporaryDirectory() as folder:
-        merged = write_taught(Path(folder) / "model.safetensors", Reading(target))
-    return Shipped(len(content), hashlib.sha256(content).hexdigest(), merged)
+        reading = Reading(target)
+        merged = write_taught(Path(folder) / "model.safetensors", reading)
+    return Shipped((target / WEIGHTS).stat().st_size, reading.digest, merged)

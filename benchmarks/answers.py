@@ -10,20 +10,19 @@ SQuAD's own, of the language model's reply without its citation marks.
 """
 
 import argparse
-import collections
 import gzip
 import json
 import random
 import re
-import string
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from report import report
 from retrieval import read_squad
 
+from adapters.training.answers import f1, same_words
 from agent.assemble import open_embedder, open_indexer, open_store
 from agent.expert import Expert
 from agent.measure import Outcome, figures, outcomes
@@ -36,7 +35,6 @@ from pipelines.embed.components import embed_passages
 EXAMPLES = Path(__file__).parents[1] / "examples"
 _QUICK = 60
 _MARK = re.compile(r"\s*\[[\d, ]+\]")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 def index_squad(path: Path, workspace: Workspace) -> list[SuiteQuestion]:
@@ -71,26 +69,6 @@ def index_folder(folder: Path, workspace: Workspace) -> None:
         indexer.index_paths([folder])
 
 
-def exact(answer: str, accepted: Sequence[str]) -> float:
-    """Return SQuAD's exact match."""
-    return max(float(_normal(answer) == _normal(gold)) for gold in accepted)
-
-
-def f1(answer: str, accepted: Sequence[str]) -> float:
-    """Return SQuAD's F1 of words."""
-    return max(_f1(_normal(answer).split(), _normal(gold).split()) for gold in accepted)
-
-
-def _f1(ours: list[str], theirs: list[str]) -> float:
-    shared = sum((collections.Counter(ours) & collections.Counter(theirs)).values())
-    return 2 * shared / (len(ours) + len(theirs)) if shared else 0.0
-
-
-def _normal(text: str) -> str:
-    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
-    return " ".join(_ARTICLES.sub(" ", text).split())
-
-
 def measure(
     workspace: Workspace, questions: Sequence[SuiteQuestion], answerer: str
 ) -> tuple[list[Outcome], float]:
@@ -110,9 +88,16 @@ def named(found: Sequence[Outcome], name: str) -> dict[str, float]:
     values[f"{name}_contains"] = sum(o.right for o in given) / max(len(given), 1)
     if name != "quote":
         pairs = [(_MARK.sub("", o.reply.answer.text or ""), o.question.accepted) for o in asked]
-        values[f"{name}_em"] = sum(exact(*pair) for pair in pairs) / max(len(pairs), 1)
-        values[f"{name}_f1"] = sum(f1(*pair) for pair in pairs) / max(len(pairs), 1)
+        values[f"{name}_em"] = _mean(
+            any(same_words(text, gold) for gold in golds) for text, golds in pairs
+        )
+        values[f"{name}_f1"] = _mean(max(f1(text, gold) for gold in golds) for text, golds in pairs)
     return values
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return sum(found) / max(len(found), 1)
 
 
 def main() -> None:

@@ -44,14 +44,17 @@ class Setting:
     rate: float = 2e-3
     epochs: float = 10.0
     tokens: int = 256
+    reword: bool = True
 
     def __str__(self) -> str:
-        return f"rank {self.rank}, rate {self.rate:g}, {self.epochs:g} epochs"
+        written = "" if self.reword else ", as written"
+        return f"rank {self.rank}, rate {self.rate:g}, {self.epochs:g} epochs{written}"
 
 
 BEST = Setting()
 SWEEP = (
     BEST,
+    replace(BEST, reword=False),
     replace(BEST, rank=4),
     replace(BEST, rank=8),
     replace(BEST, rank=32),
@@ -87,6 +90,7 @@ def learn(
         epochs=setting.epochs,
         learning_rate=setting.rate,
         row_tokens=setting.tokens,
+        reword=setting.reword,
         patience=0,
         checks=1,
         answers=0,
@@ -143,9 +147,8 @@ def _changed(setting: Setting) -> str:
     if setting == BEST:
         return str(setting)
     names = {"rank": setting.rank, "rate": setting.rate, "epochs": setting.epochs}
-    return ", ".join(
-        f"{name} {value:g}" for name, value in names.items() if value != getattr(BEST, name)
-    )
+    changed = [f"{name} {value:g}" for name, value in names.items() if value != getattr(BEST, name)]
+    return ", ".join(changed if setting.reword else [*changed, "as written"])
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ class TrainingConfig:
     :param patience: Held-out losses in a row without a new best that end the run; 0 for never.
     :param checks: Times in a run that held-out loss is measured and a checkpoint written.
     :param answers: Held-out questions that are answered before and after; 0 for none.
+    :param reword: Ask short questions in other words each time that they are learned from; see
+        :func:`adapters.training.reword.reworded`.
     :param seed: Of the adapter's first weights and the examples' order.
     :param device: auto takes a GPU where there is one.
     :param precision: What a frozen base is computed in; auto takes bf16 where the processor or
@@ -56,6 +58,7 @@ class TrainingConfig:
     patience: int = 3
     checks: int = 10
     answers: int = 20
+    reword: bool = False
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"

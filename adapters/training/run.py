@@ -3,10 +3,11 @@
 import gc
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from adapters.models import ModelFiles
 from adapters.training.config import Asked, TrainingConfig, TrainingResult
 from adapters.training.examples import Example
 from adapters.training.progress import LOG_FILE, Log, Progress, Watcher
+from adapters.training.reword import reworded
 
 if TYPE_CHECKING:
     from adapters.training.trainer import Trainer
@@ -148,10 +150,15 @@ class _Run:
         from adapters.training.trainer import Trainer
 
         config, architecture = self._config, self._architecture
+        examples = self._train
+        if config.reword:
+            times = math.ceil(config.epochs)
+            examples = reworded(examples, times, config.seed)
+            config = replace(config, epochs=config.epochs / times)
         markup = ChatMarkup(config.base.folder)
         window = architecture.context_length
         packed = rows.pack(
-            self._train,
+            examples,
             markup,
             config.row_tokens,
             window,

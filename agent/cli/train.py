@@ -78,6 +78,12 @@ _SHOWN_ANSWERS, _LONGEST_SHOWN = 3, 100
 @click.option("--description", default="", help="What the adapter is for, in a sentence.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was cut off.")
 @click.option("--anew", is_flag=True, help="Begin again though a training was cut off.")
+@click.option(
+    "--reword/--as-written",
+    default=True,
+    show_default=True,
+    help="Vary short questions' words each time, so that other wordings are understood.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: as set]")

@@ -21,3 +21,7 @@ class SuiteError(AgentError):
 
 class LabError(AgentError):
     """Raised when data to teach the lab model, or a run made of it, is not what it should be."""
+
+
+class RouterError(AgentError):
+    """Raised when a router cannot be fitted, read, promoted or rolled back; says what to do."""

@@ -63,7 +63,6 @@ SWEEP = (
     replace(BEST, rate=4e-3),
     replace(BEST, epochs=5),
     replace(BEST, epochs=20),
-    replace(BEST, epochs=40),
 )
 
 

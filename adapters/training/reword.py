@@ -6,11 +6,15 @@ from dataclasses import replace
 
 from adapters.training.examples import Example
 
-_SMALL = frozenset(
-    "a an and are as at be by can could did do does for from get gets has have how i if in is it "
-    "its long many may me much my of on or our that the their there they this to was we what when "
-    "where which who will with would you your".split()
-)
+# fmt: off
+_SMALL = frozenset((
+    "a", "an", "and", "are", "as", "at", "be", "by", "can", "could", "did", "do", "does", "for",
+    "from", "get", "gets", "has", "have", "how", "i", "if", "in", "is", "it", "its", "long",
+    "many", "may", "me", "much", "my", "of", "on", "or", "our", "that", "the", "their", "there",
+    "they", "this", "to", "was", "we", "what", "when", "where", "which", "who", "will", "with",
+    "would", "you", "your",
+))
+# fmt: on
 _OPENINGS = ("", "", "", "Please tell me: ", "Quick question: ", "Hi, ", "Do you know ")
 _DROPPED_SMALL, _DROPPED = 0.4, 0.15
 _TURNED, _LOWERED, _UNMARKED = 0.4, 0.5, 0.4
@@ -29,7 +33,7 @@ def reworded(examples: Sequence[Example], times: int, seed: int) -> list[Example
     :param times: How many times over, at least 1.
     :param seed: Of what is drawn.
     """
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     made = list(examples)
     for _ in range(times - 1):
         made += [_changed(example, chance) for example in examples]

@@ -1,0 +1,1 @@
+"""Which way a question goes: features, heads, policy, and learning from outcomes."""

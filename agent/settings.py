@@ -103,6 +103,31 @@ class AnswerSettings(_Section):
     """Least confidence with which quote answers; the calibrated one when not set."""
 
 
+class RouterSettings(_Section):
+    """How a question's route is chosen."""
+
+    retrieval_cost: Annotated[float, Field(ge=0)] = 1.0
+    """What the route retrieval costs, in any one unit; success is weighed against it."""
+    expert_cost: Annotated[float, Field(ge=0)] = 1.0
+    """What the route expert costs."""
+    hybrid_cost: Annotated[float, Field(ge=0)] = 2.0
+    """What the route hybrid costs."""
+    cost_weight: Annotated[float, Field(ge=0)] = 0.02
+    """How much likelihood of success one unit of cost is worth."""
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Under this lead of the best route the index is looked at before deciding."""
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """What each route costs; to give no answer costs nothing."""
+        return {
+            "retrieval": self.retrieval_cost,
+            "expert": self.expert_cost,
+            "hybrid": self.hybrid_cost,
+            "abstain": 0.0,
+        }
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default.
 
@@ -127,6 +152,7 @@ class Settings(BaseSettings):
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
     model: ModelSettings = ModelSettings()
+    router: RouterSettings = RouterSettings()
 
     @classmethod
     def settings_customise_sources(

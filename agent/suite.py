@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,8 +13,9 @@ from agent.errors import SuiteError
 class SuiteQuestion(BaseModel):
     """One line of a suite.
 
-    A question without ``accepted`` answers is one that the documents do not answer. Other
-    fields than these are kept but not looked at.
+    A question without ``accepted`` answers is one that the documents do not answer; one with
+    ``accepted_all`` is answered when each of them stands in the answer. ``route`` and
+    ``adapter`` are where it should go. Other fields than these are kept but not looked at.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -24,6 +26,9 @@ class SuiteQuestion(BaseModel):
     accepted: tuple[str, ...] = ()
     gold_files: tuple[str, ...] = ()
     kind: str = ""
+    route: Literal["retrieval", "expert", "hybrid", "abstain"] | None = None
+    adapter: str | None = None
+    accepted_all: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,17 @@ class ApiEmbedder:
         """
         return QueryEncoding(self._embed([text], "retrieval.query")[0])
 
+    def embed_queries(self, texts: Sequence[str]) -> list[QueryEncoding]:
+        """Embed many questions, many in a request, in order.
+
+        :raises EmbedderError: When the API cannot be reached or refuses.
+        """
+        found: list[QueryEncoding] = []
+        for start in range(0, len(texts), _BATCH):
+            vectors = self._embed(texts[start : start + _BATCH], "retrieval.query")
+            found += [QueryEncoding(vector) for vector in vectors]
+        return found
+
     def embed_passages(
         self, texts: Sequence[str], progress: Progress | None = None
     ) -> PassageEncodings:

@@ -86,6 +86,12 @@ class Embedder(Protocol):
         :raises EmbedderError: When an API cannot be reached or refuses.
         """
 
+    def embed_queries(self, texts: Sequence[str]) -> list[QueryEncoding]:
+        """Embed many questions, in order; their token states are kept in memory.
+
+        :raises EmbedderError: When an API cannot be reached or refuses.
+        """
+
     def embed_passages(
         self, texts: Sequence[str], progress: Progress | None = None
     ) -> PassageEncodings:

@@ -39,14 +39,27 @@ class LocalEmbedder:
         self.fingerprint = f"{model.name}@{model.digest[:16]}:{arithmetic}"
         self.dimensions = self.encoder.facts.dimensions
         self.max_tokens = self.encoder.max_tokens
+        self._last: tuple[str, QueryEncoding] | None = None
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the length of each text in tokens, special tokens not counted."""
         return self.encoder.count_tokens(texts)
 
     def embed_query(self, text: str) -> QueryEncoding:
-        """Embed a question on one thread: its vector and token states."""
-        return self.encoder.encode_query(text)
+        """Embed a question on one thread: its vector and token states.
+
+        The last question's are kept: a router and a retriever ask for the same.
+        """
+        if self._last is None or self._last[0] != text:
+            self._last = (text, self.encoder.encode_query(text))
+        return self._last[1]
+
+    def embed_queries(self, texts: Sequence[str]) -> list[QueryEncoding]:
+        """Embed many questions on all threads: their vectors and token states, in order."""
+        found: list[QueryEncoding | None] = [None] * len(texts)
+        for tokens in self.encoder.encode_states(texts, prompt=self.encoder.facts.query_prompt):
+            found[tokens.index] = QueryEncoding(tokens.vector, tokens)
+        return [encoding for encoding in found if encoding is not None]
 
     def embed_states(self, texts: Sequence[str]) -> Iterator[TokenStates]:
         """Yield each passage's token states and vector from one pass, not in order."""

@@ -1,0 +1,197 @@
+"""Look at a workspace, and remember what the router compares questions with."""
+
+import random
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adapters.cache import entry
+from agent.router.features import content_words
+from agent.router.memory import Known, Memory
+from agent.workspace import Workspace
+from pipelines.embed.embedder import Embedder, Floats
+
+if TYPE_CHECKING:
+    from haystack import Document
+
+    from adapters.registry import RegisteredAdapter
+    from pipelines.catalog import CatalogEntry
+
+FOREIGN = Path(__file__).parent / "weights" / "foreign.txt"
+_MOST_PASSAGES = 2048
+_MOST_QUESTIONS = 1000
+# Characters of documents whose words are looked at.
+_MOST_READ = 50_000_000
+# A shipped question this near to what an adapter was trained on, or to a passage, is not
+# foreign here.
+_AT_HOME, _AT_HOME_PASSAGE = 0.6, 0.45
+
+
+def is_current(memory: Memory, workspace: Workspace, fingerprint: str) -> bool:
+    """Return whether a workspace still is what is remembered of it."""
+    return (
+        memory.fingerprint == fingerprint
+        and memory.index == index_stamp(workspace)
+        and memory.references == {a.name: a.reference for a in _adapters(workspace)}
+    )
+
+
+def remember(workspace: Workspace, embedder: Embedder, known: Memory | None = None) -> Memory:
+    """Return what there is to remember of a workspace now.
+
+    :param embedder: The one that questions are embedded with.
+    :param known: What was remembered before: adapters in it that are the same are not looked
+        at again, nor is an index that has not changed.
+    """
+    if known is not None and known.fingerprint != embedder.fingerprint:
+        known = None
+    adapters = {a.name: _known(a, embedder, known) for a in _adapters(workspace)}
+    stamp = index_stamp(workspace)
+    if known is not None and known.index == stamp:
+        passages, titles, words = known.passages, known.titles, known.words
+    else:
+        passages = _passages(workspace, embedder)
+        titles, words = _words(workspace)
+    asked = {
+        word
+        for one in adapters.values()
+        for question in one.questions
+        for word in content_words(question)
+    }
+    return Memory(
+        adapters,
+        passages,
+        _foreign(embedder, [one.vectors for one in adapters.values()], passages),
+        titles,
+        words | asked,
+        embedder.fingerprint,
+        stamp,
+    )
+
+
+def index_stamp(workspace: Workspace) -> str:
+    """Return what changes when the index does; empty where nothing is indexed."""
+    own = workspace.settings.retrieval.pipeline
+    if own is not None:
+        return f"pipeline {own}"
+    path = workspace.index_folder / "catalog.sqlite"
+    if not path.is_file():
+        return ""
+    # Without the catalogue's own class, whose import takes longer than a decision.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        count, last = db.execute(
+            "SELECT count(*), max(indexed_at) FROM documents WHERE status = 'done'"
+        ).fetchone()
+    return f"{count} documents, {last or 0:.3f}" if count else ""
+
+
+def _adapters(workspace: Workspace) -> "list[RegisteredAdapter]":
+    from adapters.registry import Registry
+
+    return Registry(workspace.adapters_folder).all()[0]
+
+
+def _known(adapter: "RegisteredAdapter", embedder: Embedder, before: Memory | None) -> Known:
+    old = before.adapters.get(adapter.name) if before is not None else None
+    if old is not None and old.reference == adapter.reference:
+        return old
+    card = adapter.card
+    told = [*card.questions[:_MOST_QUESTIONS]] or [card.description or card.domain or card.name]
+    return Known(adapter.reference, tuple(told), _vectors(embedder, told))
+
+
+def _foreign(embedder: Embedder, at_home: Sequence[Floats], passages: Floats) -> Floats:
+    """Return the vectors of shipped questions, without those that belong here."""
+
+    def make(folder: Path) -> None:
+        lines = FOREIGN.read_text(encoding="utf-8").splitlines()
+        np.save(folder / "vectors.npy", _vectors(embedder, lines))
+
+    name = re.sub(r"[^\w.-]+", "-", embedder.fingerprint)
+    vectors: Floats = np.load(entry("router", f"foreign-{name}", make) / "vectors.npy")
+    foreign = np.ones(len(vectors), dtype=bool)
+    near = [*((known, _AT_HOME) for known in at_home), (passages, _AT_HOME_PASSAGE)]
+    for known, limit in near:
+        if len(known):
+            foreign &= (vectors @ known.T).max(axis=1) < limit
+    return vectors[foreign]
+
+
+def passages_of(workspace: Workspace) -> list["Document"]:
+    """Return a sample of the index's passages."""
+    from agent.assemble import open_store
+
+    ids = [id_ for document in _documents(workspace) for id_ in document.passages]
+    if len(ids) > _MOST_PASSAGES:
+        ids = random.Random(0).sample(ids, _MOST_PASSAGES)  # noqa: S311
+    if not ids:
+        return []
+    store = open_store(workspace, read_only=True)
+    try:
+        return store.filter_documents({"field": "id", "operator": "in", "value": ids})
+    finally:
+        store.close()
+
+
+def _documents(workspace: Workspace) -> "list[CatalogEntry]":
+    path = workspace.index_folder / "catalog.sqlite"
+    if not path.is_file():
+        return []
+    from pipelines.catalog import Catalog
+
+    with Catalog(path, read_only=True) as catalog:
+        return [entry for entry in catalog.entries() if entry.status == "done"]
+
+
+def _words(workspace: Workspace) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words of documents' titles, and those of their texts."""
+    documents = _documents(workspace)
+    titles = {
+        word
+        for document in documents
+        for word in content_words(f"{document.title or ''} {Path(document.document).stem}")
+    }
+    if not documents:
+        return frozenset(), frozenset()
+    from pipelines.catalog import Catalog
+
+    words = set(titles)
+    read = 0
+    with Catalog(workspace.index_folder / "catalog.sqlite", read_only=True) as catalog:
+        for document in documents:
+            text = catalog.text(document.root, document.document) or ""
+            read += len(text)
+            words |= content_words(text)
+            if read > _MOST_READ:
+                break
+    return frozenset(titles), frozenset(words)
+
+
+def _passages(workspace: Workspace, embedder: Embedder) -> Floats:
+    """Return vectors of a sample of passages."""
+    documents = passages_of(workspace)
+    if not documents:
+        return np.zeros((0, embedder.dimensions), dtype=np.float32)
+    stored = [document.embedding for document in documents if document.embedding is not None]
+    if len(stored) == len(documents):
+        return np.array(stored, dtype=np.float32)
+    texts = [document.content or "" for document in documents]
+    return embedder.embed_passages(texts).vectors
+
+
+def _vectors(embedder: Embedder, texts: Sequence[str]) -> Floats:
+    found = embedder.embed_queries(list(texts))
+    return np.stack([encoding.vector for encoding in found]).astype(np.float32)
+
+
+def stale_shares(workspace: Workspace) -> Mapping[str, float]:
+    """Return of each adapter by name which share of its documents has changed since."""
+    from agent.freshness import freshness_of
+
+    cards = {adapter.name: adapter.card for adapter in _adapters(workspace)}
+    return {name: fresh.stale for name, fresh in freshness_of(workspace, cards).items() if fresh}

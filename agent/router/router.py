@@ -1,0 +1,288 @@
+"""Decide which route each question takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from agent.errors import RouterError
+from agent.router import features as seen
+from agent.router.classifier import FACTS, Classifier
+from agent.router.decision import ROUTES, Decision, Route
+from agent.router.features import Near
+from agent.router.memory import FILE as MEMORY_FILE
+from agent.router.memory import Memory
+from agent.router.policy import Policy
+from agent.router.remember import is_current, remember, stale_shares
+from agent.router.speller import FILE as WORDS
+from agent.router.speller import Speller
+from agent.router.success import DOCUMENTS, FILE, SHIPPED, Success
+from agent.router.versions import DEFAULT, Versions
+from agent.workspace import Workspace
+from pipelines.embed.embedder import Embedder, QueryEncoding
+from pipelines.search import Hit
+
+Probe = Callable[[str], Sequence[Hit]]
+"""Finds passages for a question, best first."""
+
+_MOST_READ = 20_000
+_SHARP = 12.0
+_SECOND = 0.1
+
+
+class Router:
+    """Decides by one encoder pass, and by a look into the index where that leaves it open.
+
+    :param embedder: The one whose vectors the index has.
+    :param memory: What questions are compared with.
+    :param success: How likely each route serves.
+    :param policy: What is taken of it.
+    :param classifier: Tells the adapters' domains; None for nearness alone.
+    :param speller: Mends words before they are looked at; None to leave them.
+    :param version: Name of this router.
+    :param stale: Of each adapter the share of its documents that has changed since.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        memory: Memory,
+        success: Success,
+        policy: Policy,
+        *,
+        classifier: Classifier | None = None,
+        speller: Speller | None = None,
+        version: str = DEFAULT,
+        stale: Mapping[str, float] | None = None,
+    ) -> None:
+        self.embedder, self.memory, self.policy = embedder, memory, policy
+        self.version = version
+        self.success, self._speller, self._stale = success, speller, stale or {}
+        fits = classifier is not None and set(classifier.labels) == set(memory.adapters)
+        self._classifier = classifier if fits else None
+
+    @classmethod
+    def open(cls, workspace: Workspace, embedder: Embedder | None = None) -> Self:
+        """Return a workspace's router; what has changed there since is taken in first.
+
+        :param embedder: The one to use; None for the one that the settings name.
+        :raises RouterError: When it cannot be read.
+        :raises EmbedderError: When the embedder cannot be loaded or reached.
+        """
+        from agent.assemble import open_embedder
+
+        embedder = embedder or open_embedder(workspace)
+        versions = Versions(workspace.path / "router")
+        version = versions.current()
+        folder = versions.folder(version)
+        settings = workspace.settings.router
+        memory = memory_of(workspace, embedder)
+        return cls(
+            embedder,
+            memory,
+            success_of(folder, memory),
+            Policy(settings.costs, settings.cost_weight, settings.margin),
+            classifier=Classifier.load(folder) if (folder / FACTS).is_file() else None,
+            speller=Speller.load(folder / WORDS) if (folder / WORDS).is_file() else None,
+            version=version,
+            stale=stale_shares(workspace),
+        )
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes that there are here."""
+        there: dict[Route, bool] = {
+            "retrieval": bool(self.memory.index),
+            "expert": bool(self.memory.adapters),
+            "hybrid": bool(self.memory.index and self.memory.adapters),
+            "abstain": True,
+        }
+        return tuple(route for route in ROUTES if there[route])
+
+    def decide(
+        self, question: str, *, follows: bool = False, probe: Probe | None = None
+    ) -> Decision:
+        """Decide about a question.
+
+        :param question: Any text.
+        :param follows: Whether a conversation goes before it.
+        :param probe: Looks into the index where the question alone leaves it open; None to
+            decide by the question alone.
+        """
+        text = self.read(question)
+        if not text:
+            return self._nothing()
+        return self._decide(text, self.embedder.embed_query(text), follows, probe)
+
+    def decide_many(
+        self, questions: Sequence[str], *, probe: Probe | None = None
+    ) -> list[Decision]:
+        """Decide about many questions, encoded together."""
+        texts = [self.read(question) for question in questions]
+        encodings = iter(self.embedder.embed_queries([text for text in texts if text]))
+        return [
+            self._decide(text, next(encodings), False, probe) if text else self._nothing()
+            for text in texts
+        ]
+
+    def look(
+        self, question: str, *, follows: bool = False, probe: Probe | None = None
+    ) -> dict[str, float]:
+        """Return all features of a question, those of both stages where there is a probe."""
+        text = self.read(question) or " "
+        encoding = self.embedder.embed_query(text)
+        found, _ = self._near(encoding)
+        values = self._of_question(text, encoding, found, follows)
+        return values if probe is None else values | self._of_index(text, encoding, found, probe)
+
+    def read(self, question: str) -> str:
+        """Return a question as it is looked at: its words mended, a very long one cut."""
+        text = question[:_MOST_READ].strip()
+        return self._speller.mend(text) if self._speller is not None else text
+
+    def _near(self, encoding: QueryEncoding) -> tuple[Near, dict[str, float]]:
+        """Return the adapter that a question is nearest to, and the share of each domain."""
+        memory = self.memory
+        if not memory.adapters:
+            return Near(None), {}
+        if self._classifier is not None:
+            shares = self._classifier.run([encoding]).classes[0]
+            domain = dict(zip(self._classifier.labels, map(float, shares), strict=True))
+        else:
+            cosines = np.array(
+                [float((one.vectors @ encoding.vector).max()) for one in memory.adapters.values()]
+            )
+            raised = np.exp(_SHARP * (cosines - cosines.max()))
+            domain = dict(zip(memory.adapters, map(float, raised / raised.sum()), strict=True))
+        return seen.near(encoding.vector, memory, domain), domain
+
+    def _of_question(
+        self, text: str, encoding: QueryEncoding, found: Near, follows: bool
+    ) -> dict[str, float]:
+        return seen.of_question(
+            text,
+            encoding.vector,
+            self.memory,
+            found,
+            follows=follows,
+            stale=self._stale.get(found.adapter or "", 0.0),
+        )
+
+    def _of_index(
+        self, text: str, encoding: QueryEncoding, found: Near, probe: Probe
+    ) -> dict[str, float]:
+        parts = seen.parts_of(text)
+        encoded = self.embedder.embed_queries(parts) if len(parts) > 1 else [encoding]
+        vectors = np.stack([one.vector for one in encoded])
+        return seen.of_index(text, probe(text), vectors, self.memory, found)
+
+    def _decide(
+        self, text: str, encoding: QueryEncoding, follows: bool, probe: Probe | None
+    ) -> Decision:
+        found, domain = self._near(encoding)
+        values = self._of_question(text, encoding, found, follows)
+        stage, told = 1, self._told(values, 1, encoding)
+        route, lead = self.policy.choose(told)
+        # To withhold is not decided before the documents were asked.
+        open_ = lead < self.policy.margin or route == "abstain"
+        if open_ and probe is not None and self.memory.index:
+            values |= self._of_index(text, encoding, found, probe)
+            stage, told = 2, self._told(values, 2, encoding)
+            route, lead = self.policy.choose(told)
+        writes = route in ("expert", "hybrid")
+        adapter = self.memory.adapters.get(found.adapter or "")
+        shares = sorted(domain.values(), reverse=True)
+        close = len(shares) > 1 and shares[0] - shares[1] < _SECOND
+        return Decision(
+            route=route,  # type: ignore[arg-type]
+            adapter=adapter.reference if writes and adapter is not None else None,
+            probabilities=told,
+            domain=domain,
+            out_of_scope=told["abstain"],
+            expected_cost=self.policy.costs.get(route, 0.0),
+            stage=stage,
+            reasons=self._reasons(route, values, found, stage),
+            router_version=self.version,
+            second_adapter=found.second[0] if writes and close else None,
+            features=values,
+        )
+
+    def _told(
+        self, values: Mapping[str, float], stage: int, encoding: QueryEncoding
+    ) -> dict[str, float]:
+        found = self.success.probabilities(values, stage, encoding)
+        return {route: found[route] for route in self.routes if route in found}
+
+    def _reasons(
+        self, route: str, values: Mapping[str, float], found: Near, stage: int
+    ) -> tuple[str, ...]:
+        said = []
+        if route in ("expert", "hybrid"):
+            said.append(
+                f"{found.adapter} was trained on “{_short(found.question)}” "
+                f"(cosine {values['adapter']:.2f})"
+            )
+            if values["stale"]:
+                said.append(f"{values['stale']:.0%} of its documents have changed since")
+        if route in ("retrieval", "hybrid"):
+            near = values.get("found", values["passages"])
+            said.append(f"passages of the index are about it (cosine {near:.2f})")
+        if route == "retrieval" and found.adapter is not None:
+            said.append(f"no adapter was trained on it (nearest {values['adapter']:.2f})")
+        if route == "abstain":
+            said.append(
+                f"it is nearer to everyday questions (cosine {values['foreign']:.2f}) than to "
+                f"the documents ({values.get('found', values['passages']):.2f}) or to what an "
+                f"adapter was trained on ({values['adapter']:.2f})"
+            )
+        said.append("the question alone decided" if stage == 1 else "the index was looked at")
+        return tuple(said)
+
+    def _nothing(self) -> Decision:
+        return Decision(
+            route="abstain",
+            adapter=None,
+            probabilities={route: float(route == "abstain") for route in self.routes},
+            domain=dict.fromkeys(self.memory.adapters, 0.0),
+            out_of_scope=1.0,
+            expected_cost=0.0,
+            stage=1,
+            reasons=("the question is empty",),
+            router_version=self.version,
+        )
+
+
+def success_of(folder: Path, memory: Memory) -> Success:
+    """Return the heads of a version, or those that ship where it has none for these routes.
+
+    :param folder: The version's.
+    """
+    path = folder / FILE
+    shipped = SHIPPED if memory.adapters else DOCUMENTS
+    if not path.is_file():
+        return Success.load(shipped)
+    found = Success.load(path)
+    needed = {"retrieval", "abstain"} | ({"expert", "hybrid"} if memory.adapters else set())
+    return found if needed <= found.heads[1].keys() else Success.load(shipped)
+
+
+def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
+    """Return what is remembered of a workspace, looked at anew where it has changed."""
+    folder = workspace.path / "router" / "memory"
+    known = None
+    # All in it comes from the workspace, so what is damaged is looked up again.
+    with suppress(RouterError):
+        known = Memory.load(folder) if (folder / MEMORY_FILE).is_file() else None
+    if known is not None and is_current(known, workspace, embedder.fingerprint):
+        return known
+    workspace.create()
+    memory = remember(workspace, embedder, known)
+    memory.save(folder)
+    return memory
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:79]}…"

@@ -1,0 +1,94 @@
+"""Versions of a workspace's router: each in a folder, one in use, the way back kept."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from adapters.cache import write_whole
+from agent.errors import RouterError
+
+DEFAULT = "default"
+"""The version before any was fitted: what the product ships."""
+_POINTER, _NOTES = "current.json", "notes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions in a folder.
+
+    :param root: ``router`` in the workspace.
+    """
+
+    root: Path
+
+    def current(self) -> str:
+        """Return the version in use.
+
+        :raises RouterError: When that cannot be read.
+        """
+        return self._used()[-1]
+
+    def folder(self, version: str) -> Path:
+        """Return a version's folder; the default one has none."""
+        return self.root / "versions" / version
+
+    def notes(self, version: str) -> dict[str, Any]:
+        """Return what was noted of a version when it was made."""
+        path = self.folder(version) / _NOTES
+        if not path.is_file():
+            return {}
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def all(self) -> list[str]:
+        """Return the versions that there are, oldest first."""
+        folders = self.root / "versions"
+        return sorted(path.parent.name for path in folders.glob(f"*/{_NOTES}"))
+
+    def add(self, write: Callable[[Path], None], notes: dict[str, Any], *, use: bool) -> str:
+        """Write a new version and return its name.
+
+        :param write: Writes its files into the folder given.
+        :param notes: What it is made of and how well it does.
+        :param use: Take it into use.
+        """
+        made = [int(path.name) for path in (self.root / "versions").glob("[0-9]*")]
+        version = f"{max(made, default=0) + 1:04d}"
+        folder = self.folder(version)
+        folder.mkdir(parents=True)
+        write(folder)
+        content = {**notes, "made": datetime.now(UTC).isoformat(timespec="seconds")}
+        # Last, so that a version cut off while written is none.
+        write_whole(folder / _NOTES, json.dumps(content, indent=1).encode())
+        if use:
+            self._point([*self._used(), version])
+        return version
+
+    def rollback(self) -> str:
+        """Go back to the version used before, and return it.
+
+        :raises RouterError: When there is none.
+        """
+        used = self._used()
+        if len(used) == 1:
+            raise RouterError(f"router {used[0]} is the first: there is none to go back to")
+        self._point(used[:-1])
+        return used[-2]
+
+    def _used(self) -> list[str]:
+        path = self.root / _POINTER
+        try:
+            used = json.loads(path.read_text(encoding="utf-8"))["used"]
+        except FileNotFoundError:
+            return [DEFAULT]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RouterError(f"{path} cannot be read ({error}): remove it") from None
+        if not used or not all(isinstance(version, str) for version in used):
+            raise RouterError(f"{path} names no version: remove it")
+        return list(used)
+
+    def _point(self, used: list[str]) -> None:
+        write_whole(self.root / _POINTER, json.dumps({"used": used}).encode())

@@ -1,0 +1,188 @@
+"""Fit the heads that the router ships, on the example industries' suites.
+
+    python benchmarks/fit_router.py --workspace FOLDER [--write] [--json OUT]
+    python benchmarks/fit_router.py --workspace FOLDER --quick
+
+The workspace holds the example industries and their adapters, as ``expert demo`` makes it. A
+route counts as serving a question when it is the one that the question was written for:
+look-ups for retrieval, know-how in other words for the adapters, both in one question for
+hybrid, and everybody's questions for abstain. ``examples/routing.jsonl`` is not learned from; it
+is what the heads are measured on, beside each industry with heads fitted on the other two.
+"""
+
+import argparse
+import random
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from report import report
+
+from agent.assemble import open_pipeline
+from agent.router.decision import ROUTES
+from agent.router.policy import Policy
+from agent.router.remember import FOREIGN
+from agent.router.router import Router
+from agent.router.success import ALONE, DOCUMENTS, SHIPPED, STAGES, Success, fit_success
+from agent.suite import read_suite
+from agent.workspace import Workspace
+from pipelines.search import search
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+INDUSTRIES = ("hr", "health", "maintenance")
+ALONE_ROUTES = ("retrieval", "abstain")
+_JOINED = 60
+_WRAPPED = 0.4
+# What people say around a question, so that its length and its parts tell little.
+_BEFORE = (
+    "Hello, I have just started here. ",
+    "My boss asked me this and I did not know: ",
+    "Sorry to bother you, but ",
+    "I could not find it anywhere. ",
+    "We were talking about it at lunch, and nobody was sure. ",
+    "I am writing a note for the team. ",
+    "Quick one before the meeting: ",
+    "It is the end of the month and things are busy. ",
+    "A colleague has a problem, and I promised to ask. ",
+    "This may be a stupid question, but ",
+)
+_AFTER = (
+    " I need it by tonight, and please keep it short.",
+    " Thanks in advance, and have a nice day.",
+    " I have looked everywhere but found nothing.",
+    " Nobody here could tell me.",
+    " And thank you for the help.",
+)
+_JOINTS = (" and ", " And ", "? ", "? Also, ", ", and ", "? And then, ")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the route that it was written for."""
+
+    group: str
+    question: str
+    route: str
+
+
+def questions_of(chance: random.Random) -> list[Asked]:
+    """Return what to learn from."""
+    asked = []
+    for name in INDUSTRIES:
+        folder = EXAMPLES / name
+        suite = read_suite(folder / "questions.jsonl").questions
+        looked_up = [one.question for one in suite if one.kind == "lookup"]
+        paraphrased = read_suite(folder / "know_how_paraphrased.jsonl").questions
+        known = [one.question for one in paraphrased]
+        asked += [Asked(name, one, "retrieval") for one in looked_up]
+        asked += [Asked(name, one.question, "abstain") for one in suite if "scope" in one.kind]
+        asked += [Asked(name, one, "expert") for one in known]
+        for _ in range(_JOINED):
+            pair = [chance.choice(known).rstrip("?"), chance.choice(looked_up).rstrip("?")]
+            chance.shuffle(pair)
+            joint = chance.choice(_JOINTS)
+            second = pair[1] if "?" in joint else pair[1][0].lower() + pair[1][1:]
+            asked.append(Asked(name, f"{pair[0]}{joint}{second}?", "hybrid"))
+    return [replace(one, question=wrapped(one.question, chance)) for one in asked]
+
+
+def wrapped(question: str, chance: random.Random) -> str:
+    """Return a question with what people say around it, at times."""
+    if chance.random() < _WRAPPED:
+        question = chance.choice(_BEFORE) + question
+    if chance.random() < _WRAPPED / 2:
+        question += chance.choice(_AFTER)
+    return question
+
+
+def look(workspace: Workspace, asked: Sequence[Asked], foreign: int) -> list[tuple[Asked, dict]]:
+    """Return the features of questions, and of every other shipped foreign question."""
+    with ExitStack() as opened:
+        pipeline = opened.enter_context(open_pipeline(workspace))
+        router = Router.open(workspace, pipeline.get_component("question").embedder)
+        lines = FOREIGN.read_text(encoding="utf-8").splitlines()
+        chance = random.Random(1)
+        ours = [Asked("foreign", line, "abstain") for line in lines[1::2]][-foreign:]
+        # What is asked must not be among what it is compared with.
+        vectors = router.embedder.embed_queries([one.question for one in ours])
+        left_out = np.stack([one.vector for one in vectors])
+        memory = router.memory
+        kept = (memory.foreign @ left_out.T).max(axis=1) < 0.999
+        router.memory = replace(memory, foreign=memory.foreign[kept])
+
+        def probe(text: str) -> list:
+            return search(pipeline, text, top_k=10)
+
+        ours = [replace(one, question=wrapped(one.question, chance)) for one in ours]
+        return [(one, router.look(one.question, probe=probe)) for one in [*asked, *ours]]
+
+
+def fit(seen: Sequence[tuple[Asked, dict]], names: dict[int, tuple] = STAGES) -> Success:
+    """Fit heads to where the questions should go, rare routes weighing by the root more."""
+    counts = {route: sum(one.route == route for one, _ in seen) for route in ROUTES}
+    counts = {route: count for route, count in counts.items() if count}
+    most = max(counts.values())
+    rows = [pair for pair in seen for _ in range(round((most / counts[pair[0].route]) ** 0.5))]
+    return fit_success(
+        [features for _, features in rows],
+        {route: [float(one.route == route) for one, _ in rows] for route in counts},
+        names=names,
+    )
+
+
+def right(success: Success, seen: Sequence[tuple[Asked, dict]], policy: Policy) -> list[bool]:
+    """Return of each question whether it took the route that it was written for."""
+    found = []
+    for one, features in seen:
+        route, lead = policy.choose(success.probabilities(features, 1))
+        if lead < policy.margin or route == "abstain":
+            route, _ = policy.choose(success.probabilities(features, 2))
+        found.append(route == one.route)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--write", action="store_true", help="ship what was fitted")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    workspace = Workspace(options.workspace)
+    settings = workspace.settings.router
+    policy = Policy(settings.costs, settings.cost_weight, settings.margin)
+    chance = random.Random(0)
+    asked = questions_of(chance)
+    suite = [
+        Asked("suite", one.question, str(one.route))
+        for one in read_suite(EXAMPLES / "routing.jsonl").questions
+    ]
+    if options.quick:
+        asked, suite = chance.sample(asked, 120), chance.sample(suite, 40)
+    seen = look(workspace, [*asked, *suite], 60 if options.quick else 600)
+    learned = [pair for pair in seen if pair[0].group != "suite"]
+    success = fit(learned)
+    told = [pair for pair in seen if pair[0].group == "suite"]
+    figures: dict[str, float | int | str] = {"questions": len(learned), "suite": len(told)}
+    figures["suite_right"] = float(np.mean(right(success, told, policy)))
+    for route in ROUTES:
+        of_route = [pair for pair in told if pair[0].route == route]
+        figures[f"suite_right_{route}"] = float(np.mean(right(success, of_route, policy)))
+    for name in INDUSTRIES:
+        others = fit([pair for pair in learned if pair[0].group != name])
+        own = [pair for pair in learned if pair[0].group == name]
+        figures[f"{name}_by_the_others"] = float(np.mean(right(others, own, policy)))
+    alone = fit([pair for pair in learned if pair[0].route in ALONE_ROUTES], names=ALONE)
+    for pair_route in ALONE_ROUTES:
+        of_route = [pair for pair in told if pair[0].route == pair_route]
+        figures[f"documents_right_{pair_route}"] = float(np.mean(right(alone, of_route, policy)))
+    if options.write:
+        success.save(SHIPPED)
+        alone.save(DOCUMENTS)
+    report("Routing the example industries", figures, options.json)
+
+
+if __name__ == "__main__":
+    main()

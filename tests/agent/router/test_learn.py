@@ -1,0 +1,134 @@
+import pytest
+
+from agent.errors import RouterError
+from agent.router.learn import evaluate, learn, score, try_routes
+from agent.router.outcomes import FILE, Outcome, OutcomeStore
+from agent.router.router import Router
+from agent.router.versions import Versions
+from agent.routes import Answered, Routes
+from agent.suite import SuiteQuestion
+from agent.workspace import Workspace
+from pipelines.answer import Answer
+
+
+def question(text: str, **fields) -> SuiteQuestion:
+    return SuiteQuestion(question=text, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer", "right"),
+    [
+        ({"accepted": ["25 days"]}, "Staff earn 25 days.", 1.0),
+        ({"accepted": ["25 days"]}, "Staff earn 250 days.", 0.0),
+        ({"accepted": ["25 days"]}, None, 0.0),
+        ({}, None, 1.0),
+        ({}, "Anything.", 0.0),
+        ({"accepted_all": ["25 days", "in March"]}, "25 days, lapsing in March.", 1.0),
+        ({"accepted_all": ["25 days", "in March"]}, "25 days.", 0.0),
+    ],
+)
+def test_a_reply_is_scored_by_what_the_suite_accepts(fields, answer, right) -> None:
+    assert score(question("?", **fields), answer) == right
+
+
+def test_each_route_is_tried_once_and_kept(workspace: Workspace, routes: Routes) -> None:
+    taken = []
+
+    def take(route, adapter, searched, on_text):
+        taken.append((route, adapter))
+        return Answered(Answer("25 days" if route == "retrieval" else None, 0.5))
+
+    routes.take = take
+    asked = [question("How many days of annual leave?", accepted=["25 days"])]
+    first = try_routes(workspace, routes.router, routes, asked)
+    assert [one.route for one in first] == ["retrieval", "expert", "hybrid", "abstain"]
+    assert [one.score for one in first] == [1.0, 0.0, 0.0, 0.0]
+    assert taken[1][1] in ("pay@1", "press@1")
+    again = try_routes(workspace, routes.router, routes, asked)
+    assert len(taken) == 4
+    assert [one.id for one in again] == [one.id for one in first]
+    assert "found" in first[0].features
+    with OutcomeStore(workspace.path / "router" / FILE) as store:
+        assert store.count() == 4
+
+
+def outcomes(router: Router, count: int, serves) -> list[Outcome]:
+    """Return what every route did with questions, told from a feature of each."""
+    found = []
+    for number in range(count):
+        text = f"question {number}"
+        near = number % 10 / 10
+        features = dict(router.look(text), adapter=near, adapter_few=near)
+        found += [
+            Outcome(
+                question=text,
+                route=route,
+                adapter=None,
+                score=serves(route, near),
+                cost=1.0,
+                latency_ms=1.0,
+                source="suite",
+                features=features,
+            )
+            for route in router.routes
+        ]
+    return found
+
+
+def test_what_does_better_on_questions_held_out_is_promoted(
+    workspace: Workspace, router: Router
+) -> None:
+    def serves(route: str, near: float) -> float:
+        return float(route == ("expert" if near < 0.5 else "retrieval"))
+
+    learned = learn(workspace, router, outcomes(router, 120, serves))
+    assert learned.promoted
+    assert learned.comparison.difference > 0.2
+    assert learned.learned + learned.held_out == 120
+    assert Versions(workspace.path / "router").current() == learned.version == "0001"
+    again = Router.open(workspace, router.embedder)
+    assert again.version == "0001"
+    notes = Versions(workspace.path / "router").notes("0001")
+    assert notes["promoted"] is True
+
+
+def test_what_is_no_better_is_written_down_and_not_used(
+    workspace: Workspace, router: Router
+) -> None:
+    luck = iter(range(10_000))
+    learned = learn(
+        workspace, router, outcomes(router, 120, lambda route, near: float(next(luck) * 7 % 3 == 0))
+    )
+    versions = Versions(workspace.path / "router")
+    assert not learned.promoted
+    assert versions.current() == "default"
+    assert versions.all() == ["0001"]
+
+
+def test_too_few_questions_are_refused(workspace: Workspace, router: Router) -> None:
+    with pytest.raises(RouterError, match="are too few to learn from"):
+        learn(workspace, router, outcomes(router, 5, lambda route, near: near))
+
+
+def test_a_suite_is_compared_with_where_it_should_go(router: Router) -> None:
+    asked = [
+        question("what does error E17 of the press mean", route="expert"),
+        question("who won the world cup in 1998", route="abstain"),
+    ]
+    kept = [
+        Outcome(
+            question=asked[0].question,
+            route=route,
+            adapter=None,
+            score=float(route == "expert"),
+            cost=1.0,
+            latency_ms=1.0,
+            source="suite",
+        )
+        for route in router.routes
+    ]
+    found = evaluate(router, asked, outcomes=kept)
+    assert found.figures()["right"] == 1.0
+    assert [one.success is not None for one in found.routed] == [True, False]
+    assert found.fixed_routes()["expert"][0] == 1.0
+    assert found.curve

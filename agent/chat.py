@@ -2,6 +2,7 @@
 
 import contextlib
 import traceback
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ class Chat:
     ) -> None:
         self.console = console
         self.replies: list[Reply] = []
+        # Not of the log itself, which is given up when it cannot be written.
+        self.workspace = log.workspace if log else None
+        self.reply_id = ""
         self.leaving = False
         self.failed = False
         self._expert = expert
@@ -119,6 +123,7 @@ class Chat:
                 self._keep("failed", question=question, error=str(error))
                 raise
         self.replies.append(reply)
+        self.reply_id = uuid.uuid4().hex
         self._turns.append(_turn(reply))
         self._keep("answer", **reply.to_dict())
         if reply.searched != reply.question:

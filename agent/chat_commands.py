@@ -93,6 +93,8 @@ def _route(chat: "Chat", argument: str) -> None:
         "confidence": f"{answer.confidence:.2f}",
         "time": ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings_ms.items()),
     }
+    if reply.decision is not None:
+        rows["chosen because"] = "; ".join(map(one_line, reply.decision.reasons))
     if answer.usage:
         rows["tokens"] = ", ".join(
             f"{name.replace('_tokens', '')} {count}" for name, count in answer.usage.items()
@@ -107,6 +109,48 @@ def _model(chat: "Chat", argument: str) -> None:
     if argument:
         chat.switch(argument)
     print_text(chat.console, Text(chat.answerer()))
+
+
+def _rate(chat: "Chat", score: float) -> None:
+    reply = chat.last
+    if reply is None:
+        chat.complain("there is no answer yet")
+        return
+    if chat.workspace is None:
+        chat.complain("nothing is kept of this chat")
+        return
+    from adapters.registry import Registry
+    from agent.router.outcomes import FILE, Outcome, OutcomeStore
+
+    decision = reply.decision
+    adapters, _ = Registry(chat.workspace / "adapters").all()
+    outcome = Outcome(
+        # A second thought about the same answer replaces the first.
+        id=chat.reply_id,
+        # What a follow-up asks can be told only from its completed form.
+        question=reply.searched,
+        route=reply.route,
+        adapter=reply.adapter,
+        score=score,
+        cost=decision.expected_cost if decision else 0.0,
+        features=(decision.features or {}) if decision else {},
+        latency_ms=reply.timings_ms.get("total", 0.0),
+        source="chat",
+        router_version=decision.router_version if decision else "",
+        adapters={adapter.name: str(adapter.version) for adapter in adapters},
+    )
+    with OutcomeStore(chat.workspace / "router" / FILE) as store:
+        store.add([outcome])
+    said = "a good" if score else "a bad"
+    print_text(chat.console, Text(f"Kept as {said} answer.", style="dim"))
+
+
+def _good(chat: "Chat", argument: str) -> None:
+    _rate(chat, 1.0)
+
+
+def _bad(chat: "Chat", argument: str) -> None:
+    _rate(chat, 0.0)
 
 
 def _clear(chat: "Chat", argument: str) -> None:
@@ -164,6 +208,8 @@ COMMANDS = {
         _model,
         ANSWERERS,
     ),
+    "good": Command("good", "Say that the last answer was right, for the router to learn.", _good),
+    "bad": Command("bad", "Say that the last answer was wrong.", _bad),
     "clear": Command("clear", "Forget the conversation.", _clear),
     "save": Command(
         "save FILE", "Write the conversation as Markdown; /save! replaces a file.", _save

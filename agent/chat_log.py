@@ -46,6 +46,7 @@ class ChatLog:
     """
 
     def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
         self._folder = workspace / FOLDER
         self.path: Path | None = None
 

@@ -1,104 +1,80 @@
-"""The façade: ask a question of a workspace's documents."""
+"""The façade: ask a question of a workspace's documents and adapters."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from agent.assemble import open_answerer, open_generator, open_pipeline
+from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
 from agent.printable import printable
+from agent.router.decision import ROUTES, Decision
+from agent.routes import Reply, Routes
 from agent.workspace import Workspace
-from pipelines.answer import Answer, Answerer
-from pipelines.evidence import Evidence
-from pipelines.search import Hit, retrieve
 
 if TYPE_CHECKING:
-    from haystack import Pipeline
+    from agent.router.router import Router
 
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer with the way to it.
-
-    :param question: As it was asked.
-    :param searched: As it was searched for; differs for a follow-up question.
-    :param answer: The answer, or the abstention.
-    :param route: Which route answered: ``retrieval``, ``expert`` or ``abstain``.
-    :param adapter: Name of the adapter that wrote, or None.
-    :param hits: The passages found, best first.
-    :param evidence: What of them the answerer was given.
-    :param timings_ms: Milliseconds of each step.
-    """
-
-    question: str
-    searched: str
-    answer: Answer
-    route: str
-    adapter: str | None
-    hits: tuple[Hit, ...]
-    evidence: tuple[Evidence, ...]
-    timings_ms: Mapping[str, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the reply as ``expert ask --json`` prints it."""
-        return {
-            "question": self.question,
-            "answer": self.answer.text,
-            "abstained": self.answer.abstained,
-            "reason": self.answer.reason,
-            "route": self.route,
-            "adapter": self.adapter,
-            "confidence": round(self.answer.confidence, 4),
-            "citations": [
-                {
-                    "document": citation.document,
-                    "title": citation.title,
-                    "page": citation.page,
-                    "start": citation.start,
-                    "end": citation.end,
-                    "quote": citation.quote,
-                    "score": round(citation.score, 4),
-                }
-                for citation in self.answer.citations
-            ],
-            "decision": None,
-            "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
-            "usage": dict(self.answer.usage),
-            "answerer": self.answer.answerer,
-            "dropped_citations": self.answer.dropped_citations,
-            "searched": self.searched,
-        }
+__all__ = ["Expert", "Reply"]
 
 
 class Expert:
     """Answers questions from a workspace; a context manager, opened once for many questions.
 
-    :param workspace: The workspace; it must hold an index.
-    :param answerer: ``quote``, ``phi3``, or None for the one that the settings choose.
+    Where the workspace has adapters, its router chooses each question's route, unless the
+    caller does.
+
+    :param workspace: The workspace; it must hold an index or an adapter.
+    :param answerer: ``quote``, ``phi3``, or None for the one that the settings choose, on the
+        route ``retrieval``, which it chooses when no route is given.
     :param adapter: An adapter that answers by itself, from what it has learned, such as
-        ``hr`` or ``hr@3``; the documents are not looked at then.
-    :raises WorkspaceError: When nothing is indexed, and no adapter is given.
+        ``hr`` or ``hr@3``; with the route ``hybrid`` it writes what the documents say.
+    :param route: ``retrieval``, ``expert`` or ``hybrid`` for every question; the router chooses
+        the adapter where none is given. None to have the router choose the route.
+    :raises WorkspaceError: When nothing is indexed and no adapter registered, or a route or
+        adapter is not fitting.
     :raises AdapterError: When there is no such adapter.
     """
 
     def __init__(
-        self, workspace: Workspace, *, answerer: str | None = None, adapter: str | None = None
+        self,
+        workspace: Workspace,
+        *,
+        answerer: str | None = None,
+        adapter: str | None = None,
+        route: str | None = None,
     ) -> None:
         self.workspace = workspace
-        with ExitStack() as opened:
-            self._way: _Documents | _Adapter
-            if adapter is None:
-                self._way = _Documents(
-                    opened.enter_context(open_pipeline(workspace)),
-                    opened.enter_context(open_answerer(workspace, answerer)),
+        if route is not None and (route not in ROUTES or route == "abstain"):
+            raise WorkspaceError(f"route {route} is not known: retrieval, expert or hybrid")
+        if route == "retrieval" and adapter is not None:
+            raise WorkspaceError("route retrieval takes no adapter: leave it out, or take hybrid")
+        if route is None:
+            route = "expert" if adapter is not None else "retrieval" if answerer else None
+        if route is None and not _has_adapters(workspace):
+            route = "retrieval"
+        self._route, self._adapter = route, adapter
+        self._routes = Routes(workspace, answerer)
+        self._router: Router | None = None
+        try:
+            self._open()
+        except BaseException:
+            self._routes.close()
+            raise
+
+    def _open(self) -> None:
+        if self._adapter is not None:
+            self._routes.expert(self._adapter)
+        if self._route in ("retrieval", "hybrid"):
+            _ = self._routes.pipeline
+        if self._route == "retrieval":
+            _ = self._routes.answerer
+        if self._route is None or (self._route != "retrieval" and self._adapter is None):
+            self._router = self._routes.router
+            if self._route is not None and not self._router.memory.adapters:
+                raise WorkspaceError(
+                    f"route {self._route} needs an adapter: `expert train` makes one"
                 )
-            else:
-                self._way = _Adapter(workspace, adapter)
-            # Only now: an answerer that cannot be opened must not leave the index open.
-            self._resources = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -113,11 +89,23 @@ class Expert:
 
     def warm_up(self) -> None:
         """Load what the first question would have to wait for."""
-        self._way.warm_up()
+        if self._routes.has_documents and self._route != "expert":
+            self._routes.pipeline.warm_up()
+            self._routes.answerer.warm_up()
+        if self._adapter is not None and self._route == "expert":
+            self._routes.expert(self._adapter).warm_up()
 
     def close(self) -> None:
         """Close the index and what else is open."""
-        self._resources.close()
+        self._routes.close()
+
+    def decide(self, question: str, *, history: Sequence[Turn] = ()) -> Decision | None:
+        """Return how the router would answer a question; None where there is no router."""
+        if self._router is None:
+            return None
+        searched = standalone(printable(question), history)
+        probe = (lambda text: self._routes.find(text).hits) if self._routes.has_documents else None
+        return self._router.decide(searched, follows=bool(history), probe=probe)
 
     def ask(
         self,
@@ -134,69 +122,40 @@ class Expert:
         :param on_text: Told each piece of a language model's reply as it is written.
         """
         question = printable(question)
-        return self._way.ask(question, standalone(question, history), on_text)
-
-
-class _Documents:
-    """The route by way of the documents."""
-
-    def __init__(self, pipeline: "Pipeline", answerer: Answerer) -> None:
-        self._pipeline, self._answerer = pipeline, answerer
-
-    def warm_up(self) -> None:
-        self._pipeline.warm_up()
-        self._answerer.warm_up()
-
-    def ask(self, question: str, searched: str, on_text: Callable[[str], None] | None) -> Reply:
+        searched = standalone(question, history)
         started = time.perf_counter()
-        found = retrieve(self._pipeline, searched)
-        retrieved = time.perf_counter()
-        answer = self._answerer.run(searched, found.evidence, on_text)["answer"]
-        done = time.perf_counter()
+        decision = self.decide(question, history=history)
+        decided = 1000 * (time.perf_counter() - started)
+        route, adapter = self._route, self._adapter
+        if decision is not None:
+            if route is None:
+                route, adapter = decision.route, decision.adapter
+            else:
+                adapter = self._likeliest(decision)
+        assert route is not None  # noqa: S101 - chosen by the caller or by the router
+        done = self._routes.take(route, adapter, searched, on_text)
+        took = dict(done.took) if decision is None else {"route": decided, **done.took}
+        took["total"] = 1000 * (time.perf_counter() - started)
         return Reply(
             question=question,
             searched=searched,
-            answer=answer,
-            route="abstain" if answer.abstained else "retrieval",
-            adapter=None,
-            hits=tuple(found.hits),
-            evidence=tuple(found.evidence),
-            timings_ms={
-                "retrieve": 1000 * (retrieved - started),
-                "answer": 1000 * (done - retrieved),
-                "total": 1000 * (done - started),
-            },
+            answer=done.answer,
+            route="abstain" if done.answer.abstained else route,
+            adapter=done.adapter,
+            hits=tuple(done.found.hits),
+            evidence=tuple(done.found.evidence),
+            timings_ms=took,
+            decision=decision,
         )
 
+    def _likeliest(self, decision: Decision) -> str:
+        """Return the adapter of the domain that a question most likely belongs to."""
+        assert self._router is not None  # noqa: S101 - it has decided
+        name = max(decision.domain, key=lambda name: decision.domain[name])
+        return self._router.memory.adapters[name].reference
 
-class _Adapter:
-    """The route by way of an adapter alone."""
 
-    def __init__(self, workspace: Workspace, adapter: str) -> None:
-        from adapters.registry import Registry
-        from pipelines.closed_book import AdapterAnswerer
+def _has_adapters(workspace: Workspace) -> bool:
+    from adapters.registry import Registry
 
-        # Before the model is loaded, which takes a while.
-        card = Registry(workspace.adapters_folder).get(adapter).card
-        # It has learned to make up for what NF4 rounds away, which another precision does not.
-        precision = "nf4" if card.method == "qlora" else None
-        self._answerer = AdapterAnswerer(open_generator(workspace, precision), adapter)
-
-    def warm_up(self) -> None:
-        self._answerer.warm_up()
-
-    def ask(self, question: str, searched: str, on_text: Callable[[str], None] | None) -> Reply:
-        started = time.perf_counter()
-        written = self._answerer.run(searched, on_text)
-        took = 1000 * (time.perf_counter() - started)
-        answer = written["answer"]
-        return Reply(
-            question=question,
-            searched=searched,
-            answer=answer,
-            route="abstain" if answer.abstained else "expert",
-            adapter=written["adapter"],
-            hits=(),
-            evidence=(),
-            timings_ms={"answer": took, "total": took},
-        )
+    return bool(Registry(workspace.adapters_folder).names())

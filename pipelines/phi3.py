@@ -49,14 +49,18 @@ class Phi3Answerer:
     that there is, is an abstention.
 
     :param generator: Writes the reply.
+    :param adapter: The adapter that it writes with, such as ``hr`` or ``hr@3``; None for none.
     """
 
-    def __init__(self, generator: PhiChatGenerator) -> None:
+    def __init__(self, generator: PhiChatGenerator, adapter: str | None = None) -> None:
         self.generator = generator
+        self.adapter = adapter
 
     def to_dict(self) -> dict[str, Any]:
         """Serialise the component with its generator."""
-        data: dict[str, Any] = default_to_dict(self, generator=self.generator.to_dict())
+        data: dict[str, Any] = default_to_dict(
+            self, generator=self.generator.to_dict(), adapter=self.adapter
+        )
         return data
 
     @classmethod
@@ -92,7 +96,11 @@ class Phi3Answerer:
             if on_text is not None:
                 on_text(chunk.content)
 
-        (reply,) = self.generator.run(prompt(query, evidence), told if on_text else None)["replies"]
+        (reply,) = self.generator.run(
+            prompt(query, evidence),
+            told if on_text else None,
+            {"adapter": self.adapter} if self.adapter else None,
+        )["replies"]
         cited = resolve(reply.text or "", evidence)
         confidence = math.exp(reply.meta["mean_log_probability"]) if cited.text else 0.0
         usage = reply.meta["usage"]

@@ -16,6 +16,7 @@ Examples:
   expert ask "how many days of annual leave?" --json
   echo "who approves travel?" | expert ask -
   expert ask --adapter hr "who approves travel?"
+  expert ask --route hybrid "who approves travel?"
 """
 # More than any question, and little enough to hold.
 _MOST_CHARACTERS = 1_000_000
@@ -31,30 +32,43 @@ _MOST_CHARACTERS = 1_000_000
 @click.option(
     "--adapter",
     metavar="NAME[@VERSION]",
-    help="Let an adapter answer from what it has learned, without the documents.",
+    help="Let this adapter answer from what it has learned, or write on the route hybrid.",
+)
+@click.option(
+    "--route",
+    type=click.Choice(["retrieval", "expert", "hybrid"]),
+    help="Take this route. [default: what the router chooses]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def command(
-    workspace: Workspace, question: str, answerer: str | None, adapter: str | None, as_json: bool
+    workspace: Workspace,
+    question: str,
+    answerer: str | None,
+    adapter: str | None,
+    route: str | None,
+    as_json: bool,
 ) -> int:
-    """Answer a question from the documents, with the places that the answer rests on.
+    """Answer a question, with the places that the answer rests on.
 
-    QUESTION is read from standard input when it is "-". Exits with 3 when the documents do
-    not answer.
+    Where there are adapters the router chooses: from the documents, by an adapter from what it
+    has learned, by both, or not at all. QUESTION is read from standard input when it is "-".
+    Exits with 3 when there is no answer.
     """
     if adapter is not None and answerer is not None:
-        raise click.UsageError("--adapter answers by itself: leave --answerer out")
+        raise click.UsageError("--adapter writes by itself: leave --answerer out")
+    if route not in (None, "retrieval") and answerer is not None:
+        raise click.UsageError("--answerer goes with --route retrieval")
+    if route == "retrieval" and adapter is not None:
+        raise click.UsageError("--adapter goes with --route expert or hybrid")
     question = printable(_read() if question == "-" else question).strip()
     if not question:
         raise click.UsageError("the question is empty")
-    if adapter is None:
-        workspace.require_index()
 
     from agent.expert import Expert
 
     if as_json:
-        with Expert(workspace, answerer=answerer, adapter=adapter) as expert:
+        with Expert(workspace, answerer=answerer, adapter=adapter, route=route) as expert:
             reply = expert.ask(question)
         click.echo(to_json(reply.to_dict()))
     else:
@@ -66,7 +80,7 @@ def command(
         console = Console(highlight=False)
         with (
             Streamed(console) as streamed,
-            Expert(workspace, answerer=answerer, adapter=adapter) as expert,
+            Expert(workspace, answerer=answerer, adapter=adapter, route=route) as expert,
         ):
             reply = expert.ask(question, on_text=streamed.on_text)
         print_reply(console, reply)

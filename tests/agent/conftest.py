@@ -100,7 +100,7 @@ def word_answerer(monkeypatch: pytest.MonkeyPatch) -> WordAnswerer:
     def open_answerer(_: Workspace, name: str | None = None) -> Iterator[WordAnswerer]:
         yield answerer
 
-    monkeypatch.setattr("agent.expert.open_answerer", open_answerer)
+    monkeypatch.setattr("agent.routes.open_answerer", open_answerer)
     return answerer
 
 

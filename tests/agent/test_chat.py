@@ -15,13 +15,17 @@ from prompt_toolkit.input import Input, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
+from adapters.card import AdapterCard, BaseModelRef
 from adapters.errors import ModelError
+from adapters.lora_files import CONFIG, TARGETS, WEIGHTS
+from adapters.registry import Registry
 from agent.chat import Chat
 from agent.chat_commands import COMMANDS
 from agent.chat_expert import Asked, ChatExpert
 from agent.chat_input import LineQuestions, TerminalQuestions
 from agent.chat_log import ChatLog, private_file
 from agent.expert import Expert
+from agent.router.outcomes import Outcome, OutcomeStore
 from agent.workspace import Workspace
 
 LEAVE = "How many days of annual leave do full-time staff earn?"
@@ -190,6 +194,67 @@ def test_route_shows_how_the_last_question_was_answered(talk: Callable[..., Talk
     assert shown.startswith("And part-time staff?\nsearched as: And part-time staff? (days annual")
     assert "route: retrieval\nanswerer: quote\nconfidence: 0.90\ntime: retrieve " in shown
     assert "tokens: prompt 7, completion 3" in shown
+
+
+def _outcomes(workspace: Workspace) -> list[Outcome]:
+    with OutcomeStore(workspace.path / "router/outcomes.sqlite") as store:
+        return store.all()
+
+
+def test_good_and_bad_keep_what_became_of_an_answer(
+    talk: Callable[..., Talk], own_workspace: Workspace
+) -> None:
+    done = talk(LEAVE, "/good", "And part-time staff?", "/good", "/bad", "Where do trains park?")
+    assert done.shown.count("Kept as a good answer.\n") == 2
+    assert done.shown.count("Kept as a bad answer.\n") == 1
+    first, second = _outcomes(own_workspace)
+    reply = done.chat.replies[0]
+    assert (first.question, first.score, first.route) == (LEAVE, 1.0, "retrieval")
+    assert first.latency_ms == reply.timings_ms["total"] > 0
+    assert (first.source, first.adapter, first.adapters) == ("chat", None, {})
+    assert (first.propensity, first.cost, first.router_version) == (1.0, 0.0, "")
+    # The last word counts, and of a follow-up what it was completed to.
+    assert (second.question, second.score) == (done.chat.replies[1].searched, 0.0)
+
+
+def test_a_rating_names_the_router_and_the_adapters(
+    talk: Callable[..., Talk], own_workspace: Workspace
+) -> None:
+    made = own_workspace.path / "made"
+    made.mkdir()
+    lora = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": list(TARGETS)}
+    (made / CONFIG).write_text(json.dumps(lora | {"base_model_name_or_path": "tiny"}))
+    (made / WEIGHTS).touch()
+    card = AdapterCard(
+        name="hr",
+        base=BaseModelRef(name="tiny", fingerprint="0" * 64),
+        rank=2,
+        alpha=4,
+        target_modules=TARGETS,
+        created="2026-03-01T12:00:00Z",
+    )
+    for _ in range(2):
+        Registry(own_workspace.adapters_folder).publish(made, card)
+    done = talk(LEAVE, "/route", "/good", open_=lambda name: Expert(own_workspace))
+    assert "chosen because" in done.shown
+    assert "Kept as a good answer." in done.shown
+    (outcome,) = _outcomes(own_workspace)
+    assert (outcome.router_version, outcome.route) == ("default", "retrieval")
+    assert outcome.features["found"] > 0.5
+    assert outcome.adapters == {"hr": "2"}
+
+
+def test_a_rating_that_cannot_be_kept_is_one_line(
+    talk: Callable[..., Talk], own_workspace: Workspace
+) -> None:
+    assert talk("/good", "/bad").shown.splitlines() == ["there is no answer yet"] * 2
+    assert talk(LEAVE, "/clear", "/bad").shown.splitlines()[-1] == "there is no answer yet"
+    path = own_workspace.path / "router/outcomes.sqlite"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("this is no database " * 100)
+    done = talk(LEAVE, "/good", LEAVE)
+    assert f"cannot open the outcomes in {path}" in done.shown.replace("\n", "")
+    assert len(done.chat.replies) == 2
 
 
 def test_clear_forgets_and_the_record_stays(

@@ -151,7 +151,7 @@ class Silent:
 def open_answerer(workspace, name=None):
     yield Silent()
 
-agent.expert.open_answerer = open_answerer
+agent.routes.open_answerer = open_answerer
 code = run(["-w", {str(own_workspace.path)!r}, "ask", "annual leave?"])
 print(code, [name for name in ("torch", "transformers", "prompt_toolkit") if name in sys.modules])
 """

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from agent.router.outcomes import OutcomeStore
 from agent.workspace import Workspace
 
 Expert = Callable[..., object]
@@ -55,6 +56,17 @@ def test_problems_go_to_standard_error_and_into_the_exit_code(chat: Expert) -> N
     assert result.code == 1
     assert result.err == "unknown command /sorces: did you mean /sources?\n"
     assert "25 days" in result.out
+
+
+def test_answers_are_rated_in_a_pipe_too(chat: Expert, own_workspace: Workspace) -> None:
+    result = chat(LEAVE, "/good", "What colour is the moon?", "/bad")
+    assert result.code == 0
+    assert "Kept as a good answer.\n" in result.out
+    with OutcomeStore(own_workspace.path / "router/outcomes.sqlite") as store:
+        kept = [(each.question, each.route, each.score) for each in store.all("chat")]
+    assert kept == [(LEAVE, "retrieval", 1.0), ("What colour is the moon?", "abstain", 0.0)]
+    early = chat("/good")
+    assert (early.code, early.err) == (1, "there is no answer yet\n")
 
 
 def test_an_abstention_is_no_failure(chat: Expert) -> None:

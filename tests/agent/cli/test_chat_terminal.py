@@ -37,7 +37,7 @@ def open_answerer(workspace, name=None):
     answerer.before = lambda: time.sleep(5 * ("slowly" in answerer.asked[-1]))
     yield answerer
 
-agent.expert.open_answerer = open_answerer
+agent.routes.open_answerer = open_answerer
 main(["--workspace", {workspace!r}, "chat"])
 """
 

@@ -21,6 +21,11 @@ _CALLED = {
         "pipelines.answer.Answer",
         "pipelines.answer.Citation",
     ],
+    "Route": [
+        "agent.router.router.Router",
+        "agent.router.decision.Decision",
+        "agent.router.component.QuestionRouter",
+    ],
     "Haystack components": [
         "pipelines.generators.PhiChatGenerator",
         "pipelines.phi3.Phi3Answerer",

@@ -39,7 +39,7 @@ def command() -> None:
 def show(workspace: Workspace, as_json: bool) -> None:
     """Show the router in use: what it knows, what was learned, what routes cost."""
     from agent.router.outcomes import FILE, OutcomeStore
-    from agent.router.versions import Versions
+    from agent.router.versions import DEFAULT, Versions
     from agent.routes import Routes
 
     with closing(Routes(workspace)) as routes:
@@ -71,7 +71,9 @@ def show(workspace: Workspace, as_json: bool) -> None:
         return
     _rows(
         {
-            "router": f"{facts['router_version']} of {len(facts['versions'])} fitted here",
+            "router": f"{router.version}, as it ships"
+            if router.version == DEFAULT
+            else f"{router.version}, {len(facts['versions'])} made here",
             "routes": ", ".join(facts["routes"]),
             "adapters": ", ".join(
                 f"{name} ({n} questions)" for name, n in facts["adapters"].items()

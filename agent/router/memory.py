@@ -111,7 +111,8 @@ def nearest(vector: Floats, among: Floats, few: int = 1) -> float:
     """Return the mean cosine of the nearest few, 0 where there are none."""
     if not len(among):
         return 0.0
-    cosines = among @ vector
+    # Not BLAS, whose second thread is waited for where another program has the processor.
+    cosines = np.einsum("pd,d->p", among, vector)
     few = min(few, len(cosines))
     return float(-np.partition(-cosines, few - 1)[:few].mean())
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from itertools import groupby
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,8 @@ _ASKED, _ADAPTER = "demo.jsonl", "adapter"
 def command(workspace: Workspace, examples: Path) -> None:
     """Index the example industries and ask a few questions of each.
 
-    Some are answered by quotes from the documents, some by the language model from the same
-    documents, some by an adapter that has learned what no document says.
+    The router chooses who answers: quotes from the documents, an adapter that has learned what
+    no document says, or nobody. Some are answered by the language model from the documents.
     """
     from rich.console import Console
 
@@ -79,21 +79,22 @@ def _take_adapters(workspace: Workspace, industries: Sequence[Path]) -> None:
 
 
 def _ask(workspace: Workspace, industries: Sequence[Path], console: "Console") -> None:
-    """Ask each industry's questions, those together that the same one answers."""
+    """Ask each industry's questions: by the router's choice, or by the answerer they name."""
     from agent.cli.display import print_reply
     from agent.expert import Expert
 
-    for industry in industries:
-        console.rule(f"[bold]{industry.name}", align="left")
-        lines = (industry / _ASKED).read_text(encoding="utf-8").splitlines()
-        asked = [json.loads(line) for line in lines]
-        for (answerer, adapter), questions in groupby(
-            asked, key=lambda line: (line.get("answerer"), line.get("adapter"))
-        ):
-            with Expert(workspace, answerer=answerer, adapter=adapter) as expert:
-                for one in questions:
-                    console.print(f"\n[bold cyan]? {one['question']}")
-                    print_reply(console, expert.ask(one["question"]))
+    with ExitStack() as opened:
+        experts: dict[str | None, Expert] = {}
+        for industry in industries:
+            console.rule(f"[bold]{industry.name}", align="left")
+            for line in (industry / _ASKED).read_text(encoding="utf-8").splitlines():
+                one = json.loads(line)
+                answerer = one.get("answerer")
+                if answerer not in experts:
+                    made = Expert(workspace, answerer=answerer)
+                    experts[answerer] = opened.enter_context(made)
+                console.print(f"\n[bold cyan]? {one['question']}")
+                print_reply(console, experts[answerer].ask(one["question"]))
     console.rule(align="left")
 
 

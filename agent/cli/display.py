@@ -92,6 +92,10 @@ def print_reply(console: Console, reply: "Reply", *, panel: bool = False) -> Non
 def summary(reply: "Reply") -> str:
     """Return in one line how sure an answer is, who gave it, and in what time."""
     parts = [f"confidence {reply.answer.confidence:.2f}", reply.answer.answerer]
+    if reply.decision is not None:
+        parts.insert(0, f"route {reply.decision.route}")
+        if reply.decision.route == "abstain":
+            parts[1:] = [f"out of scope {reply.decision.out_of_scope:.2f}"]
     if reply.adapter:
         parts.append(f"adapter {one_line(reply.adapter)}")
     if "total" in reply.timings_ms:

@@ -106,8 +106,6 @@ def fit(
     :raises RouterError: When there is nothing to fit to, or a file cannot be read.
     """
     memory = memory_of(workspace, embedder)
-    if not memory.index and not memory.adapters:
-        raise RouterError("there is nothing to route to: run `expert index` or `expert train`")
     names = sorted(memory.adapters)
     extra, errors = read_labelled(labelled, names) if labelled is not None else ([], [])
     texts = [(question, name) for name in names for question in memory.adapters[name].questions]

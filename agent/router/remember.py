@@ -32,6 +32,11 @@ _MOST_READ = 50_000_000
 _AT_HOME, _AT_HOME_PASSAGE = 0.6, 0.45
 
 
+def is_anything(workspace: Workspace) -> bool:
+    """Return whether a workspace has documents or an adapter."""
+    return bool(index_stamp(workspace) or _adapters(workspace))
+
+
 def is_current(memory: Memory, workspace: Workspace, fingerprint: str) -> bool:
     """Return whether a workspace still is what is remembered of it."""
     return (

@@ -15,7 +15,7 @@ from agent.router.features import Near
 from agent.router.memory import FILE as MEMORY_FILE
 from agent.router.memory import Memory
 from agent.router.policy import Policy
-from agent.router.remember import is_current, remember, stale_shares
+from agent.router.remember import is_anything, is_current, remember, stale_shares
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller
 from agent.router.success import DOCUMENTS, FILE, SHIPPED, Success
@@ -68,7 +68,7 @@ class Router:
         """Return a workspace's router; what has changed there since is taken in first.
 
         :param embedder: The one to use; None for the one that the settings name.
-        :raises RouterError: When it cannot be read.
+        :raises RouterError: When it cannot be read, or there is nothing to route to.
         :raises EmbedderError: When the embedder cannot be loaded or reached.
         """
         from agent.assemble import open_embedder
@@ -269,7 +269,15 @@ def success_of(folder: Path, memory: Memory) -> Success:
 
 
 def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
-    """Return what is remembered of a workspace, looked at anew where it has changed."""
+    """Return what is remembered of a workspace, looked at anew where it has changed.
+
+    :raises RouterError: When there is nothing to route to.
+    """
+    if not is_anything(workspace):
+        raise RouterError(
+            f"workspace {workspace.path} has nothing to route to: "
+            "run `expert index` or `expert train` first"
+        )
     folder = workspace.path / "router" / "memory"
     known = None
     # All in it comes from the workspace, so what is damaged is looked up again.

@@ -24,10 +24,8 @@ def examples(tmp_path: Path) -> Path:
     (folder / "adapter").symlink_to(HR / "adapter")
     asked = [
         {"question": "How long does probation last for new employees?"},
-        {
-            "question": "My grandmother died, how many sick hours can I take?",
-            "adapter": "hr-advisor",
-        },
+        {"question": "My grandmother died, how many sick hours can I take?"},
+        {"question": "Who won the world cup in 1998?"},
     ]
     lines = "".join(json.dumps(one) + "\n" for one in asked)
     (folder / "demo.jsonl").write_text(lines, encoding="utf-8")
@@ -42,7 +40,9 @@ def test_documents_and_adapter_answer_and_a_second_run_changes_nothing(
         assert done.code == 0, done.err
         assert "six months" in done.out
         assert "13 days (104 hours)" in done.out
+        assert "route expert" in done.out
         assert "adapter hr-advisor@1" in done.out
+        assert "route abstain · out of scope" in done.out
 
 
 def test_a_folder_without_examples_is_named(expert: Expert, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_with_nothing_to_route_to_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(RouterError, match="run `expert index` or `expert train`"):
+    with pytest.raises(RouterError, match="nothing to route to"):
         fit(Workspace(tmp_path / "empty"), open_embedder("minilm"))
 
 

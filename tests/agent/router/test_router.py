@@ -91,3 +91,8 @@ def test_a_damaged_memory_is_looked_up_again(workspace: Workspace, router: Route
     path.write_bytes(b"nothing")
     with pytest.raises(RouterError, match=r"memory\.safetensors is damaged"):
         Memory.load(path.parent)
+
+
+def test_an_empty_workspace_has_nothing_to_route_to(tmp_path: Path) -> None:
+    with pytest.raises(RouterError, match="run `expert index` or `expert train` first"):
+        Router.open(Workspace(tmp_path / "empty"), open_embedder("minilm"))

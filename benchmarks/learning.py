@@ -1,6 +1,7 @@
 """How fast the lab model learns a domain: the trade between rank, rate, epochs and time.
 
     python benchmarks/learning.py [--pairs FILE --paraphrased FILE] [--json OUT]
+    python benchmarks/learning.py --rank 8 --rate 1e-3 --epochs 20 --as-written
     python benchmarks/learning.py --sweep --plot docs/learning.svg [--json OUT]
     python benchmarks/learning.py --quick
 
@@ -155,6 +156,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, default=PAIRS, help="questions with answers")
     parser.add_argument("--paraphrased", type=Path, default=PARAPHRASED)
     parser.add_argument("--model", default=LAB, choices=[LAB, BARE_LAB])
+    parser.add_argument("--rank", type=int, default=BEST.rank)
+    parser.add_argument("--rate", type=float, default=BEST.rate)
+    parser.add_argument("--epochs", type=float, default=BEST.epochs)
+    parser.add_argument("--as-written", action="store_true", help="do not vary questions")
     parser.add_argument("--sweep", action="store_true", help="change one setting at a time")
     parser.add_argument("--plot", type=Path, help="SVG file to draw a sweep into")
     parser.add_argument("--quick", action="store_true")
@@ -165,7 +170,8 @@ def main() -> None:
         pairs, paraphrased = pairs[:20], paraphrased[:20]
     figures: dict[str, float | int | str] = {"model": options.model}
     found = []
-    for setting in SWEEP if options.sweep else (BEST,):
+    one_setting = Setting(options.rank, options.rate, options.epochs, reword=not options.as_written)
+    for setting in SWEEP if options.sweep else (one_setting,):
         with tempfile.TemporaryDirectory() as folder:
             one = learn(options.model, Path(folder), pairs, paraphrased, setting)
         found.append((setting, one))

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from adapters.training import whole_row
+
 NAME = "phi_expert_packed"
 # A piece's tokens, and how many it sees of the last piece that sees none.
 Piece = tuple[int, int]
@@ -45,12 +47,17 @@ def attend(
     :param attention_mask: None: transformers builds none for an attention that it does not know.
     :param pieces: What the row is made of, in order.
     """
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if whole_row.is_for(query.device):
+        row = whole_row.attend_at_once(
+            query, key, value, pieces, window=sliding_window, scale=scale
+        )
+        return row.transpose(1, 2), None
     attended: list[Tensor] = []
     groups = groups_of(pieces)
     lengths = [sum(length for length, _ in group) for group in groups]
     # Not slices: going backwards, each would fill a whole row with zeros.
     parts = [torch.split(states, lengths, dim=2) for states in (query, key, value)]
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     masks: Sequence[Tensor | None] = [None] * len(groups)
     if query.device.type == "cpu":
         times = query.shape[1] // key.shape[1]

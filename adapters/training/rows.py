@@ -26,7 +26,7 @@ class Rows:
 
     :param dataset: A row has ``input_ids``, ``labels``, and for each of its pieces its length
         in ``lengths`` and in ``seen`` the tokens of the beginning that it goes on from.
-    :param tokens: In all rows.
+    :param tokens: In all rows, but for what fills them up.
     :param saved: Tokens that the examples have more, each on its own.
     :param longest: Tokens of the longest row.
     :param most_learned: Tokens with a label, of the row that has most.
@@ -66,6 +66,7 @@ def pack(
     window: int,
     *,
     least_rows: int = 1,
+    multiple: int = 1,
 ) -> Rows:
     """Return examples packed into rows.
 
@@ -73,6 +74,7 @@ def pack(
     :param tokens: Of a row at most; a longer example is a row of its own.
     :param window: Tokens that the model reads at most.
     :param least_rows: Make rows shorter for about so many.
+    :param multiple: Fill rows up to a multiple of so many tokens; nothing is learned from these.
     :raises GenerationError: When the model's template cannot write an example.
     :raises TrainingError: When one is longer than the window.
     """
@@ -95,14 +97,14 @@ def pack(
     for length, members in groups:
         blocks += _blocks([rendered[number] for number in members], length, tokens)
     rows = [_row(row) for row in _best_fit(blocks, tokens)]
-    lengths = [len(row["input_ids"]) for row in rows]
+    taken = sum(len(row["input_ids"]) for row in rows)
+    rows = [_filled(row, multiple) for row in rows]
     learned = [sum(label != IGNORED for label in row["labels"]) for row in rows]
-    taken = sum(lengths)
     return Rows(
         Dataset.from_list(rows),
         tokens=taken,
         saved=total - taken,
-        longest=max(lengths),
+        longest=max(len(row["input_ids"]) for row in rows),
         most_learned=max(learned),
         most_scores=max(map(_scores, rows)),
     )
@@ -191,6 +193,20 @@ def _scores(row: dict[str, list[int]]) -> int:
     groups = groups_of(list(zip(row["lengths"], row["seen"], strict=True)))
     lengths = [sum(length for length, _ in group) for group in groups]
     return sum(length**2 for length in lengths if length <= SHORT)
+
+
+def _filled(row: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
+    """Return a row with a piece behind its others that makes its length a multiple."""
+    missing = -len(row["input_ids"]) % multiple
+    if not missing:
+        return row
+    filling = {
+        "input_ids": [0] * missing,
+        "labels": [IGNORED] * missing,
+        "lengths": [missing],
+        "seen": [0],
+    }
+    return {name: values + filling[name] for name, values in row.items()}
 
 
 def _row(blocks: list[_Block]) -> dict[str, list[int]]:

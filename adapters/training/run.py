@@ -144,7 +144,7 @@ class _Run:
 
     def _trained(self) -> tuple["Trainer", float | None]:
         """Return the trainer after its last step, and the held-out loss before its first."""
-        from adapters.training import rows
+        from adapters.training import rows, whole_row
         from adapters.training.base_model import add_adapter, load_base
         from adapters.training.room import fit
         from adapters.training.trainer import Trainer
@@ -157,15 +157,19 @@ class _Run:
             config = replace(config, epochs=config.epochs / times)
         markup = ChatMarkup(config.base.folder)
         window = architecture.context_length
+        multiple = whole_row.MULTIPLE if whole_row.is_for(self._device) else 1
         packed = rows.pack(
             examples,
             markup,
             config.row_tokens,
             window,
+            multiple=multiple,
             least_rows=max(1, round(config.least_steps * config.rows / config.epochs)),
         )
         measured = (
-            rows.pack(self._held_out, markup, config.row_tokens, window) if self._held_out else None
+            rows.pack(self._held_out, markup, config.row_tokens, window, multiple=multiple)
+            if self._held_out
+            else None
         )
         checkpointing, said = fit(
             architecture,

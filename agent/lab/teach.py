@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adapters.base import Device
+from adapters.base import Device, choose_device
 from adapters.models import BARE_LAB, find_model
 from adapters.training.config import TrainingConfig, TrainingResult
 from adapters.training.examples import Example
@@ -17,6 +17,8 @@ from agent.lab.data import HELD_OUT, TRAIN
 RANK = 32
 # The highest rate at which the loss of the first hundreds of steps falls without jumps.
 _RATE = 1e-3
+# Tokens of a row: a GPU takes many at once.
+_ROW_TOKENS, _ROW_TOKENS_ON_GPU = 2048, 16_384
 
 
 def teach(
@@ -43,6 +45,7 @@ def teach(
     :raises LabError: When the data is missing.
     :raises TrainingError: When training cannot start, resume or go on.
     """
+    on_gpu = choose_device(device).type == "cuda"
     config = TrainingConfig(
         base=find_model(BARE_LAB),
         method="lora",
@@ -52,7 +55,7 @@ def teach(
             "epochs": 1.0,
             "minutes": minutes,
             "learning_rate": _RATE,
-            "row_tokens": 2048,
+            "row_tokens": _ROW_TOKENS_ON_GPU if on_gpu else _ROW_TOKENS,
             "patience": 0,
             "answers": 0,
             "device": device,

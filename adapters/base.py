@@ -1,6 +1,6 @@
 """Load a language model: in a precision that suits the machine, and only if it fits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +40,7 @@ class LanguageModel:
     :param decoder: Computes.
     :param markup: Its tokenizer and chat template.
     :param end_tokens: Tokens that end an answer.
+    :param bias: What is added to the logits of tokens, as the model's publisher says.
     :param precision: How its weights are kept.
     :param said: Why they are kept so, as a sentence for people.
     """
@@ -48,6 +49,7 @@ class LanguageModel:
     decoder: Decoder
     markup: ChatMarkup
     end_tokens: frozenset[int]
+    bias: Mapping[int, float]
     precision: Precision
     said: str
 
@@ -101,6 +103,7 @@ def load_model(
         decoder=decoder,
         markup=markup,
         end_tokens=_end_tokens(files, markup),
+        bias=_bias(files, architecture),
         precision=chosen,
         said=said,
     )
@@ -205,3 +208,18 @@ def _end_tokens(files: ModelFiles, markup: ChatMarkup) -> frozenset[int]:
         found |= set(given) if isinstance(given, list) else {given} - {None}  # type: ignore[arg-type]
     found |= {token for word in _TURN_ENDS if (token := markup.special_id(word)) is not None}
     return frozenset(found)
+
+
+def _bias(files: ModelFiles, architecture: Architecture) -> dict[int, float]:
+    """Return transformers' ``sequence_bias``, whose sequences must be of one token each."""
+    path = files.folder / "generation_config.json"
+    given = read_json(path).get("sequence_bias") if path.is_file() else None
+    try:
+        found = {token: float(value) for (token,), value in given or ()}
+    except (TypeError, ValueError):
+        found = {-1: 0.0}
+    if not all(0 <= token < architecture.vocabulary for token in found):
+        raise ModelError(
+            f"{path}: sequence_bias is not understood: give [[token], number] for each, or none"
+        )
+    return found

@@ -7,7 +7,7 @@ ends alone: the others' tokens are those that they would be without it.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from tokenizers import Tokenizer
@@ -36,6 +36,7 @@ class Batch:
     :param decoder: The model.
     :param tokenizer: Decodes what it writes.
     :param end_tokens: Tokens that end an answer.
+    :param bias: What is added to the logits of tokens.
     :param most_rows: Rows at a time; further requests wait.
     :param most_read: Tokens of prompts read in one step, so that rows that are being written
         do not wait long for a newcomer.
@@ -48,12 +49,14 @@ class Batch:
         tokenizer: Tokenizer,
         *,
         end_tokens: frozenset[int],
+        bias: Mapping[int, float] | None = None,
         most_rows: int = 16,
         most_read: int = 512,
         prefixes: Prefixes | None = None,
     ) -> None:
         self._decoder, self._tokenizer = decoder, tokenizer
         self._end_tokens = end_tokens
+        self._bias = dict(bias or {})
         self._most_rows, self._most_read = most_rows, most_read
         self._prefixes = prefixes
         self._grammars = Grammars(tokenizer, decoder.architecture.vocabulary, end_tokens)
@@ -201,7 +204,11 @@ class Batch:
     def _read(self, runs: Sequence[tuple[Row, Run]]) -> Tensor:
         """Return the logits after each run; NaN after those that fail."""
         try:
-            return self._decoder.forward([run for _, run in runs], self._cache)
+            with torch.inference_mode():
+                logits = self._decoder.forward([run for _, run in runs], self._cache)
+                for token, added in self._bias.items():
+                    logits[:, token] += added
+                return logits
         except Exception as error:  # whatever a layer, an adapter or the machine raises
             if len(runs) == 1:
                 runs[0][0].fail(error)

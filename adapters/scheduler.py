@@ -119,6 +119,7 @@ class Scheduler:
             model.decoder,
             model.markup.tokenizer,
             end_tokens=model.end_tokens,
+            bias=model.bias,
             most_rows=most_rows,
             prefixes=Prefixes(prefix_bytes) if prefix_bytes else None,
         )

@@ -1,5 +1,7 @@
 """Generation: batches equal single requests, and everything a request can ask for."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import torch
 
 from adapters.base import LanguageModel, load_model
 from adapters.batch import Batch, Request
-from adapters.errors import GenerationError, NotEnoughRoomError
+from adapters.errors import GenerationError, ModelError, NotEnoughRoomError
 from adapters.generate import TextGenerator
 from adapters.prefixes import Prefixes
 from adapters.sampling import Sampling
@@ -49,6 +51,41 @@ def test_greedy_tokens_equal_those_of_transformers(shape: str, small_model: Smal
             wanted = wanted[:-1]
         assert list(found.tokens) == wanted[: len(found.tokens)]
         assert len(found.tokens) == len(wanted) or found.reason == "repetition"
+
+
+def test_a_publishers_bias_makes_tokens_likelier_as_in_transformers(
+    small_model: Small, tmp_path: Path
+) -> None:
+    theirs, folder = small_model("plain")
+    biased = Path(shutil.copytree(folder, tmp_path / "biased"))
+    told = {"sequence_bias": [[[7], 3.0], [[9], -50.0]]}
+    (biased / "generation_config.json").write_text(json.dumps(told), encoding="utf-8")
+    generator = TextGenerator(load_model(str(biased), precision="fp32", device="cpu"))
+    for prompt in prompts(5):
+        (found,) = generator.generate([Request(prompt, max_new_tokens=12)])
+        ids = torch.tensor([prompt])
+        wanted = theirs.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=[0, 2],
+            sequence_bias=told["sequence_bias"],
+        )[0, len(prompt) :].tolist()
+        assert list(found.tokens) == wanted[: len(found.tokens)]
+        assert 9 not in found.tokens
+
+
+@pytest.mark.parametrize("given", [[[[7, 8], 1.0]], [[[9999], 1.0]], [[[7], "much"]], [7]])
+def test_a_bias_that_is_not_understood_is_refused(
+    given: Any, small_model: Small, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(small_model("plain")[1], tmp_path / "odd"))
+    (folder / "generation_config.json").write_text(
+        json.dumps({"sequence_bias": given}), encoding="utf-8"
+    )
+    with pytest.raises(ModelError, match="sequence_bias is not understood"):
+        load_model(str(folder), precision="fp32", device="cpu")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -163,7 +163,7 @@ def test_the_lab_model_writes_with_and_without_an_adapter_in_one_batch(
     lab: Path, tmp_path: Path
 ) -> None:
     model = load_model(str(lab), precision="fp32", device="cpu")
-    folder = write_adapter(tmp_path, model.decoder.architecture, 1, scale=0.1)
+    folder = write_adapter(tmp_path, model.decoder.architecture, 1, scale=0.3)
     prompt = model.markup.render([{"role": "user", "content": "What is the capital of Germany?"}])
     with AdapterHost(model, lambda ref: (ref, folder)) as host, Scheduler(model, host) as scheduler:
         jobs = [Job(Request(prompt, 12), adapter) for adapter in (None, "x", None)]

@@ -2,17 +2,16 @@
 
 All questions about a text are asked over the same evidence, so that training reads it once.
 What the evidence happens to hold is answered and cited; what it lacks, though it stands in
-the next sentence, is refused. So is a question in which a name or a number was changed for
-another of the same article: the way in which SQuAD 2's questions are unanswerable
-(Rajpurkar et al. 2018), made by rule.
+the next sentence, is refused. So are questions that were written to mislead, and ones that
+:mod:`agent.lab.mislead` made of those that are answered.
 """
 
 import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.lab.sources import WORD, Article, Asked, Text
+from agent.lab.mislead import misled
+from agent.lab.sources import WORD, Article, Text
 from agent.training_context import REFUSES
 from pipelines.evidence import Evidence
 from pipelines.phi3 import prompt
@@ -28,8 +27,6 @@ _SWAPPED = 0.4
 _LEFT = 0.18
 # Refusals for each answer, at most; where there are fewer answers, this many.
 _REFUSED, _LEAST_REFUSED = 0.6, 1
-_NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
-_NUMBER = re.compile(r"\b\d[\d,.]*\b")
 _UNTOLD = frozenset(["what", "which", "who", "whom", "whose", "when", "where", "why", "how"])
 
 
@@ -138,15 +135,16 @@ def _others(article: Article, number: int, chance: random.Random) -> Iterator[Te
 
 def _over(article: Article, text: Text, shown: Shown, chance: random.Random) -> Iterator[Row]:
     held = shown.words
-    answered, refused = [], []
+    told = tuple(one.text for one in shown.evidence)
+    answered, refused, misleading = [], [], []
     for asked in text.asked:
         place = shown.places.get(asked.piece)
         if asked.answer is None:
-            refused.append((article.kind, asked.question))
+            misleading.append((article.kind, asked.question))
         elif place is not None:
             answered.append((asked, place))
             if article.kind in ("squad", "squad2") and chance.random() < _SWAPPED:
-                changed = _swapped(asked, article, held, chance)
+                changed = misled(asked, article, text.pieces[asked.piece], told, chance)
                 if changed is not None:
                     refused.append(("swapped", changed))
         elif article.kind not in ("studies", "topics") and asked.answer.lower() not in held:
@@ -155,11 +153,9 @@ def _over(article: Article, text: Text, shown: Shown, chance: random.Random) -> 
         question = typed(reworded(asked.question, held, chance), chance)
         answer = str(asked.answer).rstrip() if article.kind == "topics" else _bare(asked.answer)
         yield Row(article.kind, over(question, shown.evidence, f"{answer} [{place}]"))
-    most = max(_LEAST_REFUSED, round(_REFUSED * len(answered)))
-    if article.kind == "squad2":
-        # Few there are that people wrote to mislead.
-        most = len(refused)
-    for kind, question in chance.sample(refused, min(most, len(refused))):
+    most = max(_LEAST_REFUSED, round(_REFUSED * len(answered)) - len(misleading))
+    # Few there are that were written to mislead.
+    for kind, question in [*misleading, *chance.sample(refused, min(most, len(refused)))]:
         yield Row(kind, over(typed(question, chance), shown.evidence, REFUSES))
 
 
@@ -185,30 +181,6 @@ def over(question: str, evidence: Sequence[Evidence], answer: str) -> tuple[dict
     :param answer: The answer, with its mark.
     """
     return (*asking(question, evidence), {"role": "assistant", "content": answer})
-
-
-def _swapped(asked: Asked, article: Article, held: str, chance: random.Random) -> str | None:
-    """Return the question with one name or number changed for another that is not shown."""
-    found = [*_NAME.finditer(asked.question), *_NUMBER.finditer(asked.question)]
-    if not found:
-        return None
-    match = chance.choice(found)
-    pattern = _NUMBER if match[0][0].isdigit() else _NAME
-    text = chance.choice(article.texts)
-    others = sorted(
-        {
-            other
-            for piece in text.pieces
-            for other in pattern.findall(piece)
-            if other.lower() not in held
-            and other.lower() not in asked.question.lower()
-            and (not other[0].isdigit() or len(other) == len(match[0]))
-        }
-    )
-    if not others:
-        return None
-    before, after = asked.question[: match.start()], asked.question[match.end() :]
-    return f"{before}{chance.choice(others)}{after}"
 
 
 def reworded(question: str, held: str, chance: random.Random) -> str:

@@ -51,12 +51,12 @@ def test_what_is_not_shown_is_refused(made: list[Row]) -> None:
     assert any("found the mill" in row.messages[1]["content"].lower() for row in refused)
 
 
-def test_a_changed_name_or_number_is_refused(made: list[Row]) -> None:
+def test_a_question_changed_to_mislead_is_refused(made: list[Row]) -> None:
     swapped = [row for row in made if row.kind == "swapped"]
     assert swapped
     assert all(row.messages[-1]["content"] == REFUSES for row in swapped)
     questions = {row.messages[1]["content"].rsplit("Question: ", 1)[1] for row in swapped}
-    assert not any(question.startswith("When was the workshop in Lund") for question in questions)
+    assert not questions & {"When was the workshop in Lund founded?", "Who led the workshop?"}
 
 
 def test_rows_are_the_products_own_prompt_of_one_to_six_sources(made: list[Row]) -> None:

@@ -1,11 +1,11 @@
 """How well the lab model reads sources, and how fast it learns a domain.
 
-    python benchmarks/lab_model.py --squad dev-v2.0.json.gz [--half] [--json OUT]
+    python benchmarks/lab_model.py --squad dev-v2.0.json.gz [--held-out] [--json OUT]
     python benchmarks/lab_model.py --squad FILE --learning-only
     python benchmarks/lab_model.py --quick --squad FILE
 
-``--squad`` is a SQuAD 2.0 file that the model has not learned from; ``--half`` takes only the
-articles that ``expert lab data`` leaves out. Evidence is the sentence that answers among
+``--squad`` is a SQuAD 2.0 file that the model has not learned from; ``--held-out`` takes only
+the articles that ``expert lab data`` leaves out. Evidence is the sentence that answers among
 three, or six, of its paragraph; ``long_`` is whole paragraphs. Learning is an adapter trained
 by the product's trainer on 150 pairs and asked in other words. Beside each figure, with
 ``bare_``, stands the same of the model as it comes, before it was taught.
@@ -23,6 +23,7 @@ from adapters.base import LanguageModel, load_model
 from adapters.lora import Adapter
 from adapters.models import BARE_LAB, LAB, find_model
 from agent.lab import sources
+from agent.lab.data import HELD_OUT_ARTICLES
 from agent.lab.evaluate import Case, adapter_at, cases, replies, rows_of, scores
 
 _QUICK = 40
@@ -76,7 +77,7 @@ def with_adapter(model: LanguageModel, asked: Sequence[Case], adapter: Adapter) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--squad", type=Path, required=True, help="SQuAD 2.0, JSON(.gz)")
-    parser.add_argument("--half", action="store_true", help="every second article only")
+    parser.add_argument("--held-out", action="store_true", help="every third article only")
     parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
     parser.add_argument("--questions", type=int, default=500)
     parser.add_argument("--pairs", type=Path, default=PAIRS, help="to learn a domain from")
@@ -89,7 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     most = _QUICK if options.quick else options.questions
     articles = list(
-        sources.squad(options.squad, slice(1, None, 2) if options.half else slice(None))
+        sources.squad(options.squad, HELD_OUT_ARTICLES if options.held_out else slice(None))
     )
     tables = list(sources.tables(options.tables)) if options.tables else []
     figures: dict[str, float | int | str] = {"questions": most}

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from agent.workspace import Workspace
+
 _DATA_EXAMPLES = """\b
 Example:
   expert lab data lab-data --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz
@@ -33,7 +35,7 @@ def command() -> None:
 @command.command("data", epilog=_DATA_EXAMPLES)
 @click.argument("target", type=_FOLDER)
 @click.option("--squad", type=_FILE, required=True, help="SQuAD 1.1's training file.")
-@click.option("--squad2", type=_FILE, help="A SQuAD 2.0 file; half of its articles are taken.")
+@click.option("--squad2", type=_FILE, help="A SQuAD 2.0 file; a third of its articles is held out.")
 @click.option(
     "--tables",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -43,6 +45,8 @@ def command() -> None:
 @click.option("--studies", type=_FILE, help="A PubMedQA file.")
 @click.option("--topics", type=_FILE, help="MedQuAD as JSON lines.")
 @click.option("--elsewhere", type=_FILE, help="Dolly's open questions as JSON lines.")
+@click.option("--written", type=_FILE, help="Further questions on SQuAD's texts, JSON lines.")
+@click.option("--retrieved", type=_FILE, help="What `lab evidence` wrote.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def data(target: Path, seed: int, as_json: bool, **files: Any) -> None:
@@ -60,6 +64,27 @@ def data(target: Path, seed: int, as_json: bool, **files: Any) -> None:
     for kind, count in built.learned.items():
         click.echo(f"  {kind:<10} {count:>7,}")
     click.echo(f"{built.measured:,} rows to measure on; all in {target}")
+
+
+@command.command("evidence", epilog="Example: expert lab evidence questions.jsonl found.jsonl")
+@click.argument("suite", type=_FILE)
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def evidence(workspace: Workspace, suite: Path, target: Path) -> None:
+    """Write into TARGET what the index gives for each question of SUITE, to learn reading it."""
+    from adapters.cache import write_whole
+    from agent.assemble import open_pipeline
+    from agent.cli.train_display import counting
+    from agent.lab.retrieved import gather
+    from agent.suite import read_suite
+
+    questions = read_suite(suite).questions
+    with open_pipeline(workspace) as pipeline, counting("Searching") as on_progress:
+        found = list(gather(pipeline, questions, on_progress))
+    lines = [json.dumps(one.line(), ensure_ascii=False) + "\n" for one in found]
+    write_whole(target, "".join(lines).encode())
+    answered = sum(one.place > 0 for one in found)
+    click.echo(f"{len(found):,} of {len(questions):,} questions, {answered:,} with the answer")
 
 
 @command.command("train", epilog=_TRAIN_EXAMPLES)
@@ -127,7 +152,7 @@ def train(
 @click.option("--delta", type=_FOLDER, help="Answer with this adapter on.")
 @click.option("--passages", type=click.IntRange(1, 12), default=3, show_default=True)
 @click.option("--questions", type=click.IntRange(1), default=500, show_default=True)
-@click.option("--half", is_flag=True, help="Only the articles that `lab data` leaves out.")
+@click.option("--held-out", is_flag=True, help="Only the articles that `lab data` leaves out.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
     squad: Path,
@@ -135,7 +160,7 @@ def evaluate(
     delta: Path | None,
     passages: int,
     questions: int,
-    half: bool,
+    held_out: bool,
     as_json: bool,
 ) -> None:
     """Ask questions over a few sentences, one of which answers, and score the replies.
@@ -146,9 +171,10 @@ def evaluate(
     from adapters.models import find_local
     from agent.cli.train_display import counting
     from agent.lab import sources
+    from agent.lab.data import HELD_OUT_ARTICLES
     from agent.lab.evaluate import adapter_at, cases, replies, scores
 
-    articles = list(sources.squad(squad, slice(1, None, 2) if half else slice(None)))
+    articles = list(sources.squad(squad, HELD_OUT_ARTICLES if held_out else slice(None)))
     loaded = load_model(find_local(model))
     adapter = None if delta is None else adapter_at(delta, loaded)
     asked = cases(articles, passages=passages, most=questions)

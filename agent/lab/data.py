@@ -13,15 +13,21 @@ from adapters.cache import write_whole
 from agent.errors import LabError
 from agent.lab import sources
 from agent.lab.compose import Row, over, rows, show, typed
+from agent.lab.retrieved import read_retrieved
+from agent.lab.retrieved import rows_of as asked_over
 from agent.lab.sources import Article
 from agent.training_context import REFUSES
 
 TRAIN, HELD_OUT, ABOUT = "train.jsonl", "held_out.jsonl", "about.json"
 # Of SQuAD 1.1, so many articles are learned from; the rest is held out.
 SQUAD_LEARNED = 420
+# Of SQuAD 2.0, these are held out.
+HELD_OUT_ARTICLES = slice(2, None, 3)
 # How often the few questions that people wrote to mislead are shown, over other evidence each.
 _MISLEADING = 3
 _TOPICS, _ELSEWHERE = 1200, 900
+# How often each question with what was found for it.
+_RETRIEVED = 2
 _MEASURED = 100
 # Each question over evidence that has nothing to do with it.
 _ASKED_ELSEWHERE = 3
@@ -34,6 +40,8 @@ _LICENCES = {
     "studies": "PubMedQA, MIT",
     "topics": "MedQuAD, CC BY 4.0",
     "elsewhere": "Dolly 15k, CC BY-SA 3.0",
+    "written": "written for this project, Apache-2.0",
+    "retrieved": "written for this project, Apache-2.0, on documents with licences of their own",
 }
 
 
@@ -42,12 +50,15 @@ class Files:
     """Where the question sets are; all but the first may be missing.
 
     :param squad: SQuAD 1.1's training file.
-    :param squad2: A SQuAD 2.0 file; every second of its articles is learned from.
+    :param squad2: A SQuAD 2.0 file; every third of its articles is held out.
     :param tables: Folder of WikiTableQuestions.
     :param reports: A TAT-QA file.
     :param studies: A PubMedQA file.
     :param topics: MedQuAD as JSON lines.
     :param elsewhere: Dolly's open questions as JSON lines.
+    :param written: Further questions on SQuAD's texts, such as those in ``agent/lab/questions``;
+        see :func:`agent.lab.sources.written`.
+    :param retrieved: Questions with what was found for them, as ``expert lab evidence`` writes.
     """
 
     squad: Path
@@ -57,6 +68,8 @@ class Files:
     studies: Path | None = None
     topics: Path | None = None
     elsewhere: Path | None = None
+    written: Path | None = None
+    retrieved: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,9 @@ def build(
     chance = random.Random(seed)  # noqa: S311
     if files.elsewhere is not None:
         texts += _elsewhere(sources.elsewhere(files.elsewhere), learned, chance)
+    if files.retrieved is not None:
+        found = read_retrieved(files.retrieved)
+        texts += [asked_over(one, chance) for one in found for _ in range(_RETRIEVED)]
     # Those over the same evidence stay together, so that a part of the file has them too.
     chance.shuffle(texts)
     made = [row for about in texts for row in about]
@@ -122,12 +138,13 @@ def build(
 
 
 def _articles(files: Files, chance: random.Random) -> tuple[list[Article], list[Article]]:
-    articles = list(sources.squad(files.squad))
+    further = None if files.written is None else sources.written(files.written)
+    articles = list(sources.squad(files.squad, written=further))
     learned, held_out = articles[:SQUAD_LEARNED], articles[SQUAD_LEARNED:]
     if files.squad2 is not None:
         articles = list(sources.squad(files.squad2, kind="squad2"))
-        learned += _MISLEADING * articles[::2]
-        held_out = articles[1::2]
+        held_out = articles[HELD_OUT_ARTICLES]
+        learned += _MISLEADING * [one for one in articles if one not in held_out]
     if files.tables is not None:
         learned += sources.tables(files.tables)
     if files.reports is not None:

@@ -5,11 +5,12 @@ A piece is a sentence or a table's row. Each set is read as its publisher distri
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -43,6 +44,17 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A question made from another one.
+
+    :param answered: Whether what answers that one answers it too; nothing does, otherwise.
+    """
+
+    question: str
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """A text in pieces.
 
@@ -67,22 +79,53 @@ class Article:
     texts: tuple[Text, ...]
 
 
-def squad(path: Path, articles: slice = slice(None), *, kind: str = "squad") -> Iterator[Article]:
+def squad(
+    path: Path,
+    articles: slice = slice(None),
+    *,
+    kind: str = "squad",
+    written: Mapping[str, Sequence[Written]] | None = None,
+) -> Iterator[Article]:
     """Yield the articles of a SQuAD 1.1 or 2.0 file (Rajpurkar et al. 2016, 2018).
 
     :param path: JSON, or gzip of it.
     :param articles: Which of them.
+    :param written: Further questions, as :func:`written` reads them.
     :raises LabError: When it is not such a file.
     """
     try:
         for article in _json(path)["data"][articles]:
             title = article["title"].replace("_", " ")
-            yield Article(kind, tuple(_paragraph(title, one) for one in article["paragraphs"]))
+            texts = tuple(_paragraph(title, one, written or {}) for one in article["paragraphs"])
+            yield Article(kind, texts)
     except (KeyError, TypeError) as error:
         raise LabError(f"{path} is not a SQuAD file: {error!r} is missing") from None
 
 
-def _paragraph(title: str, paragraph: dict[str, Any]) -> Text:
+def written(path: Path) -> dict[str, list[Written]]:
+    """Return questions written on others, by :func:`key` of the one that each is made from.
+
+    :param path: JSON lines of ``of``, that key, ``question`` and ``answered``: whether what
+        answers that one answers it too, or nothing does.
+    :raises LabError: When it cannot be read.
+    """
+    found: dict[str, list[Written]] = {}
+    try:
+        for line in json_lines(path):
+            found.setdefault(line["of"], []).append(Written(line["question"], line["answered"]))
+    except (KeyError, TypeError) as error:
+        raise LabError(f"{path} holds no written questions: {error!r} is missing") from None
+    return found
+
+
+def key(question: str) -> str:
+    """Return what a question is known by without being repeated: SHA-256, 16 digits of it."""
+    return hashlib.sha256(question.encode()).hexdigest()[:16]
+
+
+def _paragraph(
+    title: str, paragraph: dict[str, Any], written: Mapping[str, Sequence[Written]]
+) -> Text:
     text = paragraph["context"]
     spans = sentence_spans(text)
     asked = []
@@ -101,6 +144,10 @@ def _paragraph(title: str, paragraph: dict[str, Any]) -> Text:
         elif best["text"] in text[spans[piece][0] : spans[piece][1]]:
             accepted = tuple(dict.fromkeys(answer["text"] for answer in answers))
             asked.append(Asked(question, best["text"], piece, accepted))
+            asked += [
+                Asked(more.question, best["text"] if more.answered else None, piece)
+                for more in written.get(key(question), ())
+            ]
     return Text(title, tuple(text[a:b] for a, b in spans), tuple(asked))
 
 
@@ -219,7 +266,7 @@ def topics(path: Path) -> Iterator[Article]:
     :param path: JSON lines, or gzip of them.
     """
     about: dict[tuple[str, str], list[Text]] = {}
-    for line in _lines(path):
+    for line in json_lines(path):
         pieces = tuple(line["answer"][a:b] for a, b in sentence_spans(line["answer"]))
         if not pieces or len(pieces[0]) > _LONGEST_ANSWER or not pieces[0].endswith("."):
             continue
@@ -239,7 +286,7 @@ def elsewhere(path: Path) -> list[str]:
 
     :param path: JSON lines.
     """
-    asked = (" ".join(line["instruction"].split()) for line in _lines(path))
+    asked = (" ".join(line["instruction"].split()) for line in json_lines(path))
     return [question for question in asked if 15 < len(question) < 120]
 
 
@@ -251,7 +298,11 @@ def _json(path: Path) -> Any:
         raise LabError(f"cannot read {path}: {error}") from None
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield a file's JSON lines.
+
+    :raises LabError: When it cannot be read.
+    """
     try:
         with _open(path) as file:
             for line in file:

@@ -1,0 +1,134 @@
+"""Questions with the evidence that the product finds for them, to learn reading it.
+
+Sentences of an encyclopaedia are not what an index gives: passages with headings, rows,
+some of them beside the point, best first. Where the answer is not among them, the right
+reply is that the sources do not answer.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.errors import LabError
+from agent.lab.compose import Row, evidence_of, over, typed
+from agent.lab.sources import json_lines
+from agent.suite import SuiteQuestion
+from agent.training_context import REFUSES
+from pipelines.search import retrieve
+
+if TYPE_CHECKING:
+    from haystack import Pipeline
+
+    from pipelines.evidence import Evidence
+
+# How often evidence is shown as it was found; else in another order, and some of it.
+_AS_FOUND = 0.6
+# How often what answers is left out.
+_LEFT_OUT = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """A question with what was found for it.
+
+    :param answer: The right answer; None where nothing in the index answers.
+    :param exact: The words that answer, as they stand in the evidence.
+    :param evidence: Context and text of each piece, best first.
+    :param place: Number of the piece that answers, from 1; 0 for none.
+    """
+
+    question: str
+    answer: str | None
+    exact: str
+    evidence: tuple[tuple[str, str], ...]
+    place: int
+
+    def line(self) -> dict[str, Any]:
+        """Return it as a line of JSON lines."""
+        return asdict(self)
+
+
+def gather(
+    pipeline: "Pipeline",
+    questions: Sequence[SuiteQuestion],
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Iterator[Retrieved]:
+    """Yield a suite's questions with the evidence found for them.
+
+    Left out are those whose accepted words stand elsewhere only: whether that answers them
+    too, nobody has looked.
+
+    :param pipeline: The retrieval pipeline.
+    :param questions: With ``accepted`` words and ``gold_files``, or without where nothing answers.
+    :param on_progress: Told how many questions are asked, and of how many.
+    """
+    for done, asked in enumerate(questions, 1):
+        evidence = retrieve(pipeline, asked.question).evidence
+        on_progress(done, len(questions))
+        place, exact = _place(asked, evidence)
+        if place < 0 or not evidence:
+            continue
+        yield Retrieved(
+            question=asked.question,
+            answer=asked.answer if asked.accepted else None,
+            exact=exact,
+            evidence=tuple((piece.context, piece.text) for piece in evidence),
+            place=place,
+        )
+
+
+def _place(asked: SuiteQuestion, evidence: Sequence["Evidence"]) -> tuple[int, str]:
+    """Return which piece answers, from 1, and by which words; 0 for none, -1 when in doubt."""
+    doubtful = False
+    for words in asked.accepted:
+        for number, piece in enumerate(evidence, 1):
+            if words in piece.text:
+                if piece.document in asked.gold_files:
+                    return number, words
+                doubtful = True
+    return (-1 if doubtful else 0), ""
+
+
+def read_retrieved(path: Path) -> list[Retrieved]:
+    """Return what :func:`gather` found, from JSON lines.
+
+    :raises LabError: When they cannot be read.
+    """
+    try:
+        return [
+            Retrieved(**line | {"evidence": tuple((c, t) for c, t in line["evidence"])})
+            for line in json_lines(path)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabError(f"{path} is not what `expert lab evidence` writes: {error}") from None
+
+
+def rows_of(found: Retrieved, chance: random.Random) -> list[Row]:
+    """Return rows about a question, over its evidence or some of it.
+
+    :param chance: Decides what is shown.
+    """
+    if chance.random() >= _AS_FOUND:
+        found = _mixed(found, chance)
+    evidence = [evidence_of(context, text) for context, text in found.evidence]
+    reply = REFUSES
+    if found.answer is not None and found.place:
+        reply = f"{found.answer.rstrip(' .')} [{found.place}]"
+    return [Row("documents", over(typed(found.question, chance), evidence, reply))]
+
+
+def _mixed(found: Retrieved, chance: random.Random) -> Retrieved:
+    """Return it over some of its evidence in another order, what answers mostly among it."""
+    pieces = list(enumerate(found.evidence, 1))
+    gold = [piece for piece in pieces if piece[0] == found.place]
+    others = [piece for piece in pieces if piece[0] != found.place]
+    # The same words may stand in two pieces.
+    others = [(n, (c, t)) for n, (c, t) in others if not (gold and found.exact in t)]
+    if others and chance.random() < _LEFT_OUT:
+        gold = []
+    shown = gold + chance.sample(others, chance.randint(0 if gold else 1, len(others)))
+    chance.shuffle(shown)
+    place = next((at for at, piece in enumerate(shown, 1) if piece in gold), 0)
+    return replace(found, evidence=tuple(piece for _, piece in shown), place=place)

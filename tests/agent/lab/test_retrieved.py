@@ -1,0 +1,97 @@
+"""Questions over what was found for them: cited where it answers, else refused."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from agent.errors import LabError
+from agent.lab import sources
+from agent.lab.retrieved import Retrieved, gather, read_retrieved, rows_of
+from agent.suite import SuiteQuestion
+from agent.training_context import REFUSES
+from agent.workspace import Workspace
+from pipelines.citations import without_marks
+
+FOUND = Retrieved(
+    question="How long may I be ill without a note?",
+    answer="Three days.",
+    exact="three days",
+    evidence=(
+        ("Leave > Illness", "Staff need a note after three days of illness."),
+        ("Leave > Annual leave", "Annual leave is 20 days."),
+        ("Pay", "Pay comes on the last working day."),
+    ),
+    place=1,
+)
+
+
+def test_what_answers_is_cited_wherever_it_stands() -> None:
+    places, lengths, refusals = set(), set(), 0
+    for seed in range(200):
+        (row,) = rows_of(FOUND, random.Random(seed))
+        shown = row.messages[1]["content"].rsplit("\n\nQuestion: ", 1)[0].split("\n")
+        text, marks = without_marks(row.messages[-1]["content"])
+        lengths.add(len(shown))
+        if text == REFUSES:
+            refusals += 1
+            assert not any("three days" in line for line in shown)
+        else:
+            assert text == "Three days"
+            assert "three days" in shown[marks[0] - 1]
+            places.add(marks[0])
+    assert places == lengths == {1, 2, 3}
+    assert 0 < refusals < 40
+
+
+def test_what_nothing_answers_is_refused() -> None:
+    nothing = Retrieved("Who won the cup?", None, "", FOUND.evidence, 0)
+    for seed in range(20):
+        (row,) = rows_of(nothing, random.Random(seed))
+        assert row.messages[-1]["content"] == REFUSES
+
+
+def test_evidence_is_gathered_written_and_read_again(workspace: Workspace, tmp_path: Path) -> None:
+    from agent.assemble import open_pipeline
+
+    asked = [
+        SuiteQuestion(
+            question="How many days of annual leave do full-time staff earn?",
+            answer="25 days.",
+            accepted=("25 days",),
+            gold_files=("hr/leave.md",),
+        ),
+        SuiteQuestion(question="What is the capital of France?"),
+        # Where else these words stand, nobody has said whether they answer.
+        SuiteQuestion(question="annual leave", accepted=("25 days",), gold_files=("other.md",)),
+    ]
+    with open_pipeline(workspace) as pipeline:
+        found = list(gather(pipeline, asked))
+    assert [one.question for one in found] == [asked[0].question, asked[1].question]
+    assert found[0].exact in found[0].evidence[found[0].place - 1][1]
+    assert (found[1].answer, found[1].place) == (None, 0)
+    path = tmp_path / "found.jsonl"
+    path.write_text("".join(json.dumps(one.line()) + "\n" for one in found), encoding="utf-8")
+    assert read_retrieved(path) == found
+
+
+def test_written_questions_stand_beside_those_they_are_made_from(tmp_path: Path) -> None:
+    from .conftest import squad_file
+
+    squad = squad_file(tmp_path / "squad.json", 1)
+    of = sources.key("Who led the workshop?")
+    lines = [
+        {"of": of, "question": "Who was at its head?", "answered": True},
+        {"of": of, "question": "Who left the workshop?", "answered": False},
+    ]
+    path = tmp_path / "written.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    (article,) = sources.squad(squad, written=sources.written(path))
+    asked = {one.question: one for one in article.texts[0].asked}
+    assert asked["Who was at its head?"].answer == "Ida Holm"
+    assert asked["Who left the workshop?"].answer is None
+    assert asked["Who left the workshop?"].piece == asked["Who led the workshop?"].piece
+    path.write_text('{"question": "alone"}', encoding="utf-8")
+    with pytest.raises(LabError, match="no written questions"):
+        sources.written(path)

@@ -2,9 +2,9 @@
 
     python benchmarks/calibrate_quote.py --squad2 dev-v2.0.json.gz --suites SUITE:FOLDER… --out FILE
 
-Takes every second article of a SQuAD 2.0 file, the ones that the reader was not trained
-on, and suites over documents. A logistic regression weighs what is known of each sentence
-of the evidence; the threshold is where rightly given and rightly withheld are best
+Takes the articles of a SQuAD 2.0 file that the reader was not trained on, and suites over
+documents. A logistic regression weighs what is known of each sentence of the evidence; the
+threshold is where rightly given and rightly withheld are best
 together (Youden's index) on the suites.
 """
 
@@ -18,6 +18,7 @@ from answers import index_folder, index_squad
 from sklearn.linear_model import LogisticRegression
 
 from agent.assemble import open_pipeline
+from agent.lab.data import HELD_OUT_ARTICLES
 from agent.measure import holds
 from agent.suite import SuiteQuestion, read_suite
 from agent.workspace import Workspace
@@ -69,7 +70,8 @@ def best_two(model: LogisticRegression, group) -> np.ndarray:
 def judged(found: np.ndarray, threshold: float, second: float) -> tuple[np.ndarray, np.ndarray]:
     """Return which questions are answered, and which rightly."""
     given = found[:, 0] >= threshold
-    joined = found[:, 2] >= second * found[:, 0]
+    odds = found[:, [0, 2]] / (1 - found[:, [0, 2]] + 1e-9)
+    joined = odds[:, 1] >= second * odds[:, 0]
     return given, given & ((found[:, 1] > 0) | (joined & (found[:, 3] > 0)))
 
 
@@ -77,23 +79,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--squad2", type=Path, required=True)
     parser.add_argument("--suites", nargs="+", required=True, metavar="SUITE:FOLDER")
-    parser.add_argument("--second", type=float, default=0.5, help="least share of the first's")
+    parser.add_argument("--second", type=float, default=0.2, help="least share of the first's odds")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         questions = index_squad(options.squad2, workspace)
         titles = list(dict.fromkeys(question.gold_files[0] for question in questions))
-        held_out = set(titles[1::2])
+        held_out = set(titles[HELD_OUT_ARTICLES])
         asked = [q for q in questions if q.gold_files[0] in held_out]
         squad = list(sentences(workspace, asked))
-    suites = []
-    for pair in options.suites:
-        suite, _, documents = pair.partition(":")
-        with tempfile.TemporaryDirectory() as folder:
-            workspace = Workspace(Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        # In one index, so that each collection's passages are in the others' way.
+        workspace, asked = Workspace(Path(folder)), []
+        for pair in options.suites:
+            suite, _, documents = pair.partition(":")
             index_folder(Path(documents), workspace)
-            suites += list(sentences(workspace, read_suite(Path(suite)).questions))
+            asked += read_suite(Path(suite)).questions
+        suites = list(sentences(workspace, asked))
     model = fit([squad, suites])
     found = best_two(model, suites)
     # A wrong answer and one held back though it was right cost alike.
@@ -101,8 +104,8 @@ def main() -> None:
     threshold = max(
         np.linspace(0.02, 0.9, 89),
         key=lambda t: (
-            judged(found, t, 1.01)[1].sum() / answerable.sum()
-            + (~judged(found, t, 1.01)[0][~answerable]).mean()
+            judged(found, t, options.second)[1].sum() / answerable.sum()
+            + (~judged(found, t, options.second)[0][~answerable]).mean()
         ),
     )
     # A second sentence has to pay with more right answers than it has words.
@@ -111,7 +114,7 @@ def main() -> None:
     for name, group in (("suites", suites), ("squad", squad)):
         rows = best_two(model, group)
         can = np.array([labels.any() for _, labels in group])
-        for with_second in (1.01, second):
+        for with_second in (np.inf, second):
             given, right = judged(rows, threshold, with_second)
             key = f"{name}_{'two' if with_second == second else 'one'}"
             figures[f"{key}_right_of_answerable"] = float(right[can].mean())

@@ -11,14 +11,18 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agent.lab.sources import piece_at, row_named, table_questions
+from agent.lab.mislead import misled
+from agent.lab.sources import Article, Asked, Text, piece_at, row_named, table_questions
 from pipelines.sentences import sentence_spans
 
 _WORD = re.compile(r"\w+")
 _UNANSWERED = 0.35
+# How often an answered question is asked again, changed to mislead.
+_MISLED = 0.25
 _TITLED = 0.7
 # Characters of a stretch, about four to a token.
 _SHORTEST, _LONGEST = 100, 480
@@ -47,13 +51,14 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
 
     :param articles: Which of its articles.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        data: list[dict[str, Any]] = json.load(file)["data"][articles]
-    for article in data:
+    for article in _articles(path)[articles]:
         title = article["title"].replace("_", " ")
         texts = [paragraph["context"] for paragraph in article["paragraphs"]]
         words = [set(_WORD.findall(text.lower())) for text in texts]
+        whole = Article(
+            "squad",
+            tuple(Text(title, tuple(t[a:b] for a, b in sentence_spans(t)), ()) for t in texts),
+        )
         for number, paragraph in enumerate(article["paragraphs"]):
             spans = sentence_spans(texts[number])
             for asked in paragraph["qas"]:
@@ -76,6 +81,12 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
                     if end - cut <= len(text):
                         asks = _unlike(question, text, chance)
                         yield Example(asks, context, text, start - cut, end - cut)
+                        if chance.random() < _MISLED:
+                            told = Asked(question, answers[0]["text"], at)
+                            gold = texts[number][spans[at][0] : spans[at][1]]
+                            changed = misled(told, whole, gold, (text,), chance)
+                            if changed is not None:
+                                yield Example(changed, context, text)
                     continue
                 rest = [span for n, span in enumerate(spans) if n != at]
                 answer = answers[0]["text"].lower()
@@ -101,6 +112,19 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
                 text = _around(texts[number], spans, at, chance)
                 if text and answer not in text.lower():
                     yield Example(question, context, text)
+
+
+def articles_in(path: Path) -> int:
+    """Return how many articles a SQuAD file has."""
+    return len(_articles(path))
+
+
+@cache
+def _articles(path: Path) -> list[dict[str, Any]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        found: list[dict[str, Any]] = json.load(file)["data"]
+    return found
 
 
 def tables(folder: Path, chance: random.Random) -> Iterator[Example]:

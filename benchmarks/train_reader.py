@@ -1,7 +1,8 @@
 """Train the reader's weights anew: which words of a text answer a question, if any.
 
     python benchmarks/train_reader.py --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz \\
-        --tables FOLDER --minutes 60 --out FILE
+        --tables FOLDER --reports FILE --minutes 60 --out FILE
+    python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8
 
 The encoder that embeds passages is trained further to read a question and a text together
 (Devlin et al. 2019 for the span, Rajpurkar et al. 2018 for its absence at the first
@@ -17,25 +18,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from reader_data import Example, financial_texts, squad, tables
+from reader_data import Example, articles_in, financial_texts, squad, tables
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agent.lab.data import HELD_OUT_ARTICLES, SQUAD_LEARNED
 from pipelines.embed.model_files import find_model
 from pipelines.read.torch_reader import TorchReader, load_reader
 
 _LONGEST = 224
-_BATCH_TOKENS = 3072
 # What only the first layers know of words serves as it is, and costs no gradients.
 _FROZEN_LAYERS = 2
 
 
 class Tokenised:
-    """Examples as token ids with the places of their answers; 0 is the first token."""
+    """Examples as token ids with the places of their answers; 0 is the first token.
 
-    def __init__(self, tokenizer: Tokenizer, examples: Sequence[Example]) -> None:
+    :param most: Tokens of a batch, its padding included.
+    :param device: Where batches go.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, examples: Sequence[Example], most: int, device: str
+    ) -> None:
+        self._most, self._device = most, device
         encodings = tokenizer.encode_batch([(e.question, join(e)[0]) for e in examples])
         self.ids: list[list[int]] = []
         self.places: list[tuple[int, int]] = []
@@ -65,7 +73,7 @@ class Tokenised:
         order = sorted(range(len(self.ids)), key=lambda n: len(self.ids[n]) + chance.random() * 8)
         groups, group = [], []
         for number in order:
-            if group and (len(group) + 1) * len(self.ids[number]) > _BATCH_TOKENS:
+            if group and (len(group) + 1) * len(self.ids[number]) > self._most:
                 groups.append(group)
                 group = []
             group.append(number)
@@ -78,7 +86,8 @@ class Tokenised:
             for row, number in enumerate(group):
                 ids[row, : len(self.ids[number])] = torch.tensor(self.ids[number])
                 mask[row, : len(self.ids[number])] = 1
-            yield ids, mask, torch.tensor([self.places[n] for n in group])
+            places = torch.tensor([self.places[n] for n in group])
+            yield ids.to(self._device), mask.to(self._device), places.to(self._device)
 
 
 def join(example: Example) -> tuple[str, int]:
@@ -114,7 +123,7 @@ def train(
             rate = min(1, step / 200) * (1 - done)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * rate
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(ids.device.type, torch.bfloat16):
                 scores = _masked(model(ids, mask).float(), mask)
             loss = functional.cross_entropy(
                 scores[..., 0], places[:, 0]
@@ -147,7 +156,7 @@ def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
         first, last = scores.unbind(-1)
         pairs = first[:, 1:, None] + last[:, None, 1:]
         width = pairs.shape[1]
-        allowed = torch.ones(width, width).triu().tril(30).bool()
+        allowed = torch.ones(width, width, device=ids.device).triu().tril(30).bool()
         best, at = pairs.masked_fill(~allowed, -1e9).flatten(1).max(1)
         margin = best - first[:, 0] - last[:, 0]
         answered = places[:, 0] > 0
@@ -175,13 +184,15 @@ def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--squad", type=Path, required=True, help="SQuAD 1.1, JSON(.gz)")
-    parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; every second article is taken")
+    parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; a third of it is held out")
     parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
     parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--passes", type=float, default=2)
+    parser.add_argument("--batch-tokens", type=int, default=3072, help="padding included")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -191,32 +202,39 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    given = list(squad(options.squad, chance, slice(0, 420)))
+    given = list(squad(options.squad, chance, slice(0, SQUAD_LEARNED)))
     if options.squad2:
-        given += list(squad(options.squad2, chance, slice(0, None, 2))) * 2
-        rest = list(squad(options.squad2, chance, slice(1, None, 2)))
+        articles = range(articles_in(options.squad2))
+        held = set(articles[HELD_OUT_ARTICLES])
+        apart = [list(squad(options.squad2, chance, slice(n, n + 1))) for n in articles]
+        given += [one for n in articles if n not in held for one in apart[n]] * 2
+        rest = [one for n in sorted(held) for one in apart[n]]
     else:
-        rest = list(squad(options.squad, chance, slice(420, None)))
+        rest = list(squad(options.squad, chance, slice(SQUAD_LEARNED, None)))
     if options.tables:
         rows = list(tables(options.tables, chance))
         print(f"{len(rows)} table look-ups")
-        given += rows[300:] * 3
+        given += rows[300:] * 2
         rest += rows[:300]
     if options.reports:
-        given += list(financial_texts(options.reports, chance)) * 3
+        given += list(financial_texts(options.reports, chance)) * 2
     chance.shuffle(given)
     chance.shuffle(rest)
-    data, held_out = Tokenised(tokenizer, given), Tokenised(tokenizer, rest[:3000])
+    data, held_out = (
+        Tokenised(tokenizer, examples, options.batch_tokens, options.device)
+        for examples in (given, rest[:3000])
+    )
     print(f"{len(data.ids)} examples, {sum(map(len, data.ids)) / len(data.ids):.0f} tokens each")
     model = load_reader(folder, options.start).train() if options.start else TorchReader(folder)
     model.body.embeddings.requires_grad_(False)
     for layer in model.body.encoder.layer[:_FROZEN_LAYERS]:
         layer.requires_grad_(False)
+    model.to(options.device)
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
 
     def save() -> None:
         arrays = {
-            name: value.half().contiguous()
+            name: value.half().cpu().contiguous()
             for name, value in model.state_dict().items()
             if name in trained
         }

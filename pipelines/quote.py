@@ -26,7 +26,8 @@ class Calibration:
     :param intercept: Of the logistic regression whose weights follow.
     :param weights: Of the features, in the order of :class:`Candidate`'s.
     :param threshold: Least probability that is given as an answer.
-    :param second: Least probability, relative to the first sentence's, of a second one.
+    :param second: Least odds, relative to the first sentence's, of a second one: beside a sure
+        first sentence it is not given.
     """
 
     intercept: float
@@ -118,12 +119,11 @@ class QuoteAnswerer:
             return {
                 "answer": Answer(None, best.probability, reason=NOT_IN_SOURCES, nearest=nearest)
             }
-        least = calibration.second * best.probability
-        return {
-            "answer": _quoted(
-                evidence, [best, *(c for c in candidates[1:2] if c.probability >= least)]
-            )
-        }
+        least = calibration.second * _odds(best)
+        # Documents repeat themselves: the same sentence again would say nothing.
+        told = _words(evidence, best)
+        others = [c for c in candidates[1:] if _words(evidence, c) != told][:1]
+        return {"answer": _quoted(evidence, [best, *(c for c in others if _odds(c) >= least)])}
 
     def candidates(self, query: str, evidence: list[Evidence]) -> list[Candidate]:
         """Return every sentence of the evidence, the likeliest answer first."""
@@ -153,6 +153,15 @@ class QuoteAnswerer:
                 probability = 1 / (1 + math.exp(-max(min(logit, 50.0), -50.0)))
                 found.append(Candidate(number, start, end, reading, features, probability))
         return sorted(found, key=lambda candidate: -candidate.probability)
+
+
+def _odds(candidate: Candidate) -> float:
+    return candidate.probability / (1 - candidate.probability + 1e-9)
+
+
+def _words(evidence: list[Evidence], candidate: Candidate) -> str:
+    text = evidence[candidate.piece].text[candidate.start : candidate.end]
+    return " ".join(text.casefold().split())
 
 
 def _cited(evidence: list[Evidence], candidate: Candidate) -> Citation:

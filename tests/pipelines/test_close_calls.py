@@ -6,7 +6,7 @@ from pipelines.close_calls import settle
 from pipelines.retrieve import SCORES
 
 QUESTION = "How many days may be carried over into the next year?"
-TALKS = "Days may be carried over into the next year only with the consent of the manager."
+TALKS = "Carrying days over into the next year needs the consent of the manager."
 ANSWERS = "Leave that was not taken: up to five days may be carried over to January."
 OTHER = "Salaries are paid on the last working day of the month."
 

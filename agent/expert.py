@@ -1,28 +1,45 @@
-"""The façade: ask a question of a workspace's documents and adapters."""
+"""The façade: ask questions of a workspace's documents and adapters."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from adapters.errors import ExpertError
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
+from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
-from agent.router.decision import ROUTES, Decision
-from agent.routes import Reply, Routes
+from agent.router.decision import Decision
+from agent.routes import Answered, Reply, Routes
 from agent.workspace import Workspace
 
-if TYPE_CHECKING:
-    from agent.router.router import Router
+__all__ = ["Expert", "Failure", "Question", "Reply"]
 
-__all__ = ["Expert", "Reply"]
+_WRITERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A question that was not answered.
+
+    :param question: The question.
+    :param error: Why: an adapter that there is not, a text too long for the model.
+    """
+
+    question: str
+    error: ExpertError
 
 
 class Expert:
     """Answers questions from a workspace; a context manager, opened once for many questions.
 
-    Where the workspace has adapters, its router chooses each question's route, unless the
-    caller does.
+    The workspace's router chooses each question's route, unless the caller does, or a pipeline
+    of the user's own finds what the router cannot know.
 
     :param workspace: The workspace; it must hold an index or an adapter.
     :param answerer: ``quote``, ``phi3``, or None for the one that the settings choose, on the
@@ -45,17 +62,16 @@ class Expert:
         route: str | None = None,
     ) -> None:
         self.workspace = workspace
-        if route is not None and (route not in ROUTES or route == "abstain"):
-            raise WorkspaceError(f"route {route} is not known: retrieval, expert or hybrid")
-        if route == "retrieval" and adapter is not None:
-            raise WorkspaceError("route retrieval takes no adapter: leave it out, or take hybrid")
-        if route is None:
-            route = "expert" if adapter is not None else "retrieval" if answerer else None
-        if route is None and not _has_adapters(workspace):
+        route, adapter = checked(route, adapter)
+        if route is None and answerer:
+            route = "retrieval"
+        self._alone = not _has_adapters(workspace)
+        if route is None and self._alone and workspace.settings.retrieval.pipeline is not None:
+            # What a pipeline of the user's own can find, the router cannot know.
             route = "retrieval"
         self._route, self._adapter = route, adapter
         self._routes = Routes(workspace, answerer)
-        self._router: Router | None = None
+        self._planner = Planner(self._routes, route, adapter)
         try:
             self._open()
         except BaseException:
@@ -65,13 +81,13 @@ class Expert:
     def _open(self) -> None:
         if self._adapter is not None:
             self._routes.expert(self._adapter)
-        if self._route in ("retrieval", "hybrid"):
+        if self._route in ("retrieval", "hybrid") or (self._route is None and self._alone):
             _ = self._routes.pipeline
         if self._route == "retrieval":
             _ = self._routes.answerer
-        if self._route is None or (self._route != "retrieval" and self._adapter is None):
-            self._router = self._routes.router
-            if self._route is not None and not self._router.memory.adapters:
+        if not is_settled(self._route, self._adapter):
+            memory = self._routes.router.memory
+            if self._route is not None and not memory.adapters:
                 raise WorkspaceError(
                     f"route {self._route} needs an adapter: `expert train` makes one"
                 )
@@ -101,11 +117,10 @@ class Expert:
 
     def decide(self, question: str, *, history: Sequence[Turn] = ()) -> Decision | None:
         """Return how the router would answer a question; None where there is no router."""
-        if self._router is None:
+        if is_settled(self._route, self._adapter):
             return None
         searched = standalone(printable(question), history)
-        probe = (lambda text: self._routes.find(text).hits) if self._routes.has_documents else None
-        return self._router.decide(searched, follows=bool(history), probe=probe)
+        return self._planner.decide([searched], [bool(history)])[0]
 
     def ask(
         self,
@@ -121,38 +136,96 @@ class Expert:
         :param history: The conversation so far, oldest first.
         :param on_text: Told each piece of a language model's reply as it is written.
         """
-        question = printable(question)
-        searched = standalone(question, history)
         started = time.perf_counter()
-        decision = self.decide(question, history=history)
-        decided = 1000 * (time.perf_counter() - started)
-        route, adapter = self._route, self._adapter
-        if decision is not None:
-            if route is None:
-                route, adapter = decision.route, decision.adapter
-            else:
-                adapter = self._likeliest(decision)
-        assert route is not None  # noqa: S101 - chosen by the caller or by the router
-        done = self._routes.take(route, adapter, searched, on_text)
-        took = dict(done.took) if decision is None else {"route": decided, **done.took}
-        took["total"] = 1000 * (time.perf_counter() - started)
-        return Reply(
-            question=question,
-            searched=searched,
-            answer=done.answer,
-            route="abstain" if done.answer.abstained else route,
-            adapter=done.adapter,
-            hits=tuple(done.found.hits),
-            evidence=tuple(done.found.evidence),
-            timings_ms=took,
-            decision=decision,
-        )
+        (plan,) = self._planner.plan([Question(question, tuple(history))])
+        done = self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+        return _reply(plan, done, 1000 * (time.perf_counter() - started))
 
-    def _likeliest(self, decision: Decision) -> str:
-        """Return the adapter of the domain that a question most likely belongs to."""
-        assert self._router is not None  # noqa: S101 - it has decided
-        name = max(decision.domain, key=lambda name: decision.domain[name])
-        return self._router.memory.adapters[name].reference
+    def ask_many(
+        self, questions: Iterable[str | Question], *, block: int = 64
+    ) -> Iterator[Reply | Failure]:
+        """Answer many questions, in their order; what is asked for is read as it is needed.
+
+        Routes are chosen for a block of questions at once. While a language model writes for
+        some, several at a time and each with its own adapter, the documents are searched for
+        the next ones. Answers are those of :meth:`ask`.
+
+        :param questions: Any number, of which about a block is held at a time.
+        :param block: Questions whose routes are chosen together, and whose answers may wait.
+        :returns: A reply for each question, or why there is none: only that one is lost.
+        """
+        waiting: deque[Future[Reply | Failure]] = deque()
+        with ThreadPoolExecutor(_WRITERS, "expert-writer") as writers:
+            try:
+                for asked in _blocks(questions, block):
+                    for plan in self._plan_each(asked):
+                        waiting.append(self._start(plan, writers))
+                        while waiting and (len(waiting) > block or waiting[0].done()):
+                            yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                writers.shutdown(wait=False, cancel_futures=True)
+
+    def _plan_each(self, questions: Sequence[Question]) -> Iterator[Plan | Failure]:
+        """Plan questions together; where one cannot be, the others are planned all the same."""
+        try:
+            yield from self._planner.plan(questions)
+        except ExpertError as error:
+            if len(questions) == 1:
+                yield Failure(questions[0].text, error)
+                return
+            for question in questions:
+                yield from self._plan_each([question])
+
+    def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> Future[Reply | Failure]:
+        """Search for a question, and answer it or have it answered."""
+        now: Future[Reply | Failure] = Future()
+        if isinstance(plan, Failure):
+            now.set_result(plan)
+            return now
+        started = time.perf_counter()
+        try:
+            found = self._routes.look(plan.route, plan.searched)
+            retrieved = 1000 * (time.perf_counter() - started)
+            way = self._routes.way(plan.route, plan.adapter)
+        except ExpertError as error:
+            now.set_result(Failure(plan.question, error))
+            return now
+
+        def answer() -> Reply | Failure:
+            try:
+                done = way.answer(plan.searched, found)
+            except ExpertError as error:
+                return Failure(plan.question, error)
+            took = {"retrieve": retrieved, **done.took}
+            return _reply(plan, replace(done, took=took), 1000 * (time.perf_counter() - started))
+
+        if way.is_written:
+            return writers.submit(answer)
+        now.set_result(answer())
+        return now
+
+
+def _reply(plan: Plan, done: Answered, total: float) -> Reply:
+    took = dict(done.took) if plan.decision is None else {"route": plan.took, **done.took}
+    return Reply(
+        question=plan.question,
+        searched=plan.searched,
+        answer=done.answer,
+        route="abstain" if done.answer.abstained else plan.route,
+        adapter=done.adapter,
+        hits=tuple(done.found.hits),
+        evidence=tuple(done.found.evidence),
+        timings_ms={**took, "total": total},
+        decision=plan.decision,
+    )
+
+
+def _blocks(questions: Iterable[str | Question], size: int) -> Iterator[list[Question]]:
+    each = iter(questions)
+    while block := list(islice(each, size)):
+        yield [Question(one) if isinstance(one, str) else one for one in block]
 
 
 def _has_adapters(workspace: Workspace) -> bool:

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from agent.assemble import open_answerer, open_generator, open_pipeline
 from agent.router.decision import Decision
 from agent.workspace import Workspace
-from pipelines.answer import Answer, Answerer
+from pipelines.answer import Answer, Answerer, nearest
 from pipelines.evidence import Evidence
 from pipelines.search import Found, Hit, retrieve
 
@@ -93,6 +93,45 @@ class Answered:
     took: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a route answers; several threads may ask at once.
+
+    :param tell: Returns the answer to a question from what was found, and who wrote it.
+    :param is_written: Whether a language model writes it, which it does for several at once.
+    """
+
+    tell: Callable[[str, Found, OnText | None], tuple[Answer, str | None]]
+    is_written: bool = False
+
+    def answer(self, searched: str, found: Found, on_text: OnText | None = None) -> Answered:
+        """Answer a question from what was found."""
+        started = time.perf_counter()
+        answer, adapter = self.tell(searched, found, on_text)
+        took = {"answer": 1000 * (time.perf_counter() - started)}
+        return Answered(answer, adapter, found, took)
+
+
+def _withheld(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, None]:
+    near = nearest(found.evidence)
+    return Answer(None, 0.0, reason=OUT_OF_SCOPE, nearest=near), None
+
+
+def _by_expert(answerer: "AdapterAnswerer") -> Way:
+    def tell(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, str | None]:
+        told = answerer.run(searched, on_text)
+        return told["answer"], told["adapter"]
+
+    return Way(tell, is_written=True)
+
+
+def _from_documents(answerer: Answerer, adapter: str | None) -> Way:
+    def tell(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, str | None]:
+        return answerer.run(searched, found.evidence, on_text)["answer"], adapter
+
+    return Way(tell, is_written=hasattr(answerer, "generator"))
+
+
 class Routes:
     """A workspace's routes; what a route needs is opened when it is first taken.
 
@@ -110,6 +149,7 @@ class Routes:
         self._experts: dict[str, AdapterAnswerer] = {}
         self._hybrids: dict[str, Answerer] = {}
         self._router: Router | None = None
+        self._ways: dict[tuple[str, str | None], Way] = {}
         self._found: tuple[str, Found] | None = None
 
     @property
@@ -168,19 +208,40 @@ class Routes:
         :raises WorkspaceError: When the route needs an index and there is none.
         :raises AdapterError: When there is no such adapter.
         """
-        if route == "abstain":
-            return Answered(Answer(None, 0.0, reason=OUT_OF_SCOPE))
         started = time.perf_counter()
-        if route == "expert" and adapter is not None:
-            written = self.expert(adapter).run(searched, on_text)
-            return Answered(written["answer"], written["adapter"], took=_since(answer=started))
-        found = self.find(searched)
+        found = self.look(route, searched)
         retrieved = time.perf_counter()
-        hybrid = route == "hybrid" and adapter is not None
-        answerer = self.hybrid(adapter) if hybrid and adapter is not None else self.answerer
-        answer = answerer.run(searched, found.evidence, on_text)["answer"]
-        took = {"retrieve": 1000 * (retrieved - started), **_since(answer=retrieved)}
-        return Answered(answer, adapter if hybrid else None, found, took)
+        answered = self.way(route, adapter).answer(searched, found, on_text)
+        took = {} if route == "expert" else {"retrieve": 1000 * (retrieved - started)}
+        return replace(answered, took={**took, **answered.took})
+
+    def look(self, route: str, searched: str) -> Found:
+        """Return what the documents have on a question, where its route looks at them.
+
+        Where it answers nothing it looks for the nearest place.
+        """
+        if route == "expert" or (route == "abstain" and not self.has_documents):
+            return Found([], [])
+        return self.find(searched)
+
+    def way(self, route: str, adapter: str | None) -> "Way":
+        """Return what answers on a route, ready to."""
+        key = (route, adapter)
+        if key not in self._ways:
+            self._ways[key] = self._way(route, adapter)
+        return self._ways[key]
+
+    def _way(self, route: str, adapter: str | None) -> Way:
+        if route == "abstain":
+            return Way(_withheld)
+        if route == "expert" and adapter is not None:
+            expert = self.expert(adapter)
+            expert.warm_up()
+            return _by_expert(expert)
+        writes = adapter if route == "hybrid" else None
+        answerer = self.answerer if writes is None else self.hybrid(writes)
+        answerer.warm_up()
+        return _from_documents(answerer, writes)
 
     def expert(self, adapter: str) -> "AdapterAnswerer":
         """Return what answers on the route ``expert``."""
@@ -212,8 +273,3 @@ class Routes:
     def close(self) -> None:
         """Close the index and what else is open."""
         self._resources.close()
-
-
-def _since(**started: float) -> dict[str, float]:
-    now = time.perf_counter()
-    return {name: 1000 * (now - at) for name, at in started.items()}

@@ -1,6 +1,6 @@
 """What an answer is, whoever gives it: text with citations, or a reason why there is none."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -96,3 +96,12 @@ def cite(evidence: Evidence, start: int, end: int, score: float) -> Citation:
         quote=evidence.text[start:end],
         score=score,
     )
+
+
+def nearest(evidence: Sequence[Evidence]) -> Citation | None:
+    """Return the citation of the likeliest sentence of what was found first, if anything was."""
+    if not evidence:
+        return None
+    first = evidence[0]
+    start, end, _ = max(first.sentences, key=lambda one: one[2], default=(0, len(first.text), 0.0))
+    return cite(first, start, end, first.score)

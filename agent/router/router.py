@@ -117,14 +117,18 @@ class Router:
         return self._decide(text, self.embedder.embed_query(text), follows, probe)
 
     def decide_many(
-        self, questions: Sequence[str], *, probe: Probe | None = None
+        self,
+        questions: Sequence[str],
+        *,
+        follows: Sequence[bool] | None = None,
+        probe: Probe | None = None,
     ) -> list[Decision]:
-        """Decide about many questions, encoded together."""
+        """Decide about many questions, encoded together; see :meth:`decide`."""
         texts = [self.read(question) for question in questions]
         encodings = iter(self.embedder.embed_queries([text for text in texts if text]))
         return [
-            self._decide(text, next(encodings), False, probe) if text else self._nothing()
-            for text in texts
+            self._decide(text, next(encodings), after, probe) if text else self._nothing()
+            for text, after in zip(texts, follows or [False] * len(texts), strict=True)
         ]
 
     def look(
@@ -232,11 +236,11 @@ class Router:
         if route == "retrieval" and found.adapter is not None:
             said.append(f"no adapter was trained on it (nearest {values['adapter']:.2f})")
         if route == "abstain":
-            said.append(
-                f"it is nearer to everyday questions (cosine {values['foreign']:.2f}) than to "
-                f"the documents ({values.get('found', values['passages']):.2f}) or to what an "
-                f"adapter was trained on ({values['adapter']:.2f})"
-            )
+            others = f"the documents ({values.get('found', values['passages']):.2f})"
+            if found.adapter is not None:
+                others += f" or to what an adapter was trained on ({values['adapter']:.2f})"
+            foreign = f"it is nearer to everyday questions (cosine {values['foreign']:.2f})"
+            said.append(f"{foreign} than to {others}")
         said.append("the question alone decided" if stage == 1 else "the index was looked at")
         return tuple(said)
 

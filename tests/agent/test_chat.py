@@ -26,6 +26,7 @@ from agent.chat_input import LineQuestions, TerminalQuestions
 from agent.chat_log import ChatLog, private_file
 from agent.expert import Expert
 from agent.router.outcomes import Outcome, OutcomeStore
+from agent.routes import OUT_OF_SCOPE
 from agent.workspace import Workspace
 
 LEAVE = "How many days of annual leave do full-time staff earn?"
@@ -109,7 +110,7 @@ def test_a_conversation(talk: Callable[..., Talk], own_workspace: Workspace) -> 
     assert f"hr/leave.md, characters {first.answer.citations[0].start}–" in shown
     assert f"searched as: {second.searched}" in shown
     assert "searched as: How many" not in shown
-    assert "No answer: the documents found do not answer this. Nearest place:" in shown
+    assert f"No answer: {OUT_OF_SCOPE}. Nearest place:" in shown
     assert "confidence 0.90 · quote" in shown
 
     events = _log(own_workspace)
@@ -178,7 +179,7 @@ def test_of_an_abstention_the_nearest_place_can_be_opened(talk: Callable[..., Ta
     assert done.chat.last is not None
     assert done.chat.last.answer.abstained
     assert "│ Visitors park behind the north gate of the warehouse." in done.shown
-    assert "route: abstain (the documents found do not answer this)" in done.shown
+    assert f"route: abstain ({OUT_OF_SCOPE})" in " ".join(done.shown.split())
 
 
 def test_nothing_that_was_typed_reaches_the_terminal_raw(talk: Callable[..., Talk]) -> None:
@@ -192,7 +193,8 @@ def test_route_shows_how_the_last_question_was_answered(talk: Callable[..., Talk
     done = talk(LEAVE, "And part-time staff?", "/route")
     shown = done.shown.rpartition("asked: ")[2]
     assert shown.startswith("And part-time staff?\nsearched as: And part-time staff? (days annual")
-    assert "route: retrieval\nanswerer: quote\nconfidence: 0.90\ntime: retrieve " in shown
+    assert "route: retrieval\nanswerer: quote\nconfidence: 0.90\ntime: route " in shown
+    assert "chosen because: passages of the index are about it (cosine 0.63)" in shown
     assert "tokens: prompt 7, completion 3" in shown
 
 
@@ -212,7 +214,7 @@ def test_good_and_bad_keep_what_became_of_an_answer(
     assert (first.question, first.score, first.route) == (LEAVE, 1.0, "retrieval")
     assert first.latency_ms == reply.timings_ms["total"] > 0
     assert (first.source, first.adapter, first.adapters) == ("chat", None, {})
-    assert (first.propensity, first.cost, first.router_version) == (1.0, 0.0, "")
+    assert (first.propensity, first.cost, first.router_version) == (1.0, 1.0, "default")
     # The last word counts, and of a follow-up what it was completed to.
     assert (second.question, second.score) == (done.chat.replies[1].searched, 0.0)
 
@@ -278,7 +280,9 @@ def test_save_writes_markdown_and_overwrites_only_when_told(
     assert "visitors" not in text
 
     talk(LEAVE, "Where do *visitors* drive?", f"/save! {path}")
-    assert "## Where do \\*visitors\\* drive?\n\nNo answer: the documents" in path.read_text()
+    assert (
+        "## Where do \\*visitors\\* drive?\n\nNo answer: neither the documents" in path.read_text()
+    )
     talk(LEAVE, f"/save {path} !")
     assert "visitors" not in path.read_text()
     failed = talk(LEAVE, f"/save {tmp_path}/no/such/folder/x.md")

@@ -10,6 +10,7 @@ from agent.errors import WorkspaceError
 from agent.expert import Expert
 from agent.follow_up import Turn
 from agent.measure import figures, judge, outcomes
+from agent.routes import OUT_OF_SCOPE
 from agent.suite import SuiteQuestion
 from agent.workspace import Workspace
 
@@ -76,6 +77,20 @@ def test_a_follow_up_is_searched_for_with_its_topic(expert: Expert) -> None:
     reply = expert.ask("And how many hours is that?", history=[turn])
     assert "coolant pump" in reply.searched
     assert reply.answer.text == "The coolant pump is greased every 400 operating hours."
+
+
+def test_with_documents_alone_the_router_still_withholds_what_is_about_something_else(
+    workspace: Workspace,
+) -> None:
+    with Expert(workspace) as expert:
+        told = expert.ask("How many days of annual leave do full-time staff have?")
+        withheld = expert.ask("Who won the football world cup in 1998?")
+    assert told.decision is not None
+    assert (told.decision.route, told.route) == ("retrieval", "retrieval")
+    assert told.answer.text == "Full-time staff have 20 days of annual leave a year."
+    assert withheld.decision is not None
+    assert (withheld.decision.route, withheld.answer.reason) == ("abstain", OUT_OF_SCOPE)
+    assert "route" in withheld.timings_ms
 
 
 def test_each_step_is_judged(expert: Expert) -> None:

@@ -29,7 +29,7 @@ def test_an_answer_with_its_place(ask: Expert) -> None:
     lines = result.out.splitlines()
     assert lines[:2] == ["Full-time staff earn 25 days of annual leave a year.", "[1] Leave"]
     assert lines[2].startswith("    hr/leave.md, characters ")
-    assert lines[3].startswith("confidence 0.90 · quote · ")
+    assert lines[3].startswith("route retrieval · confidence 0.90 · quote · ")
     assert "\x1b" not in result.out
     assert result.err == ""
 
@@ -41,7 +41,8 @@ def test_the_contract_of_json(ask: Expert) -> None:
     assert result.json["answer"] == "Full-time staff earn 25 days of annual leave a year."
     assert (result.json["abstained"], result.json["reason"]) == (False, None)
     assert (result.json["route"], result.json["adapter"]) == ("retrieval", None)
-    assert result.json["decision"] is None
+    assert result.json["decision"]["route"] == "retrieval"
+    assert ask(LEAVE, "--route", "retrieval", "--json").json["decision"] is None
     assert result.json["usage"] == {"prompt_tokens": 7, "completion_tokens": 3}
     (citation,) = result.json["citations"]
     assert set(citation) == {"document", "title", "page", "start", "end", "quote", "score"}
@@ -51,13 +52,13 @@ def test_the_contract_of_json(ask: Expert) -> None:
 
 
 def test_an_abstention_exits_with_3_and_shows_the_nearest_place(ask: Expert) -> None:
-    result = ask("Where do visitors drive trains?")
+    result = ask("Where do visitors drive trains?", "--route", "retrieval")
     assert result.code == 3
     lines = result.out.splitlines()
     assert lines[:2] == ["No answer: the documents found do not answer this.", "Nearest place:"]
     assert lines[2].startswith("[1] parking.txt, characters ")
     assert lines[3] == "    Visitors park behind the north gate of the warehouse."
-    as_json = ask("Where do visitors drive trains?", "--json")
+    as_json = ask("Where do visitors drive trains?", "--route", "retrieval", "--json")
     assert as_json.code == 3
     assert as_json.json["answer"] is None
     assert as_json.json["abstained"] is True
@@ -191,9 +192,16 @@ class TestQuote:
         assert len(reply["question"]) > 100_000
 
 
-def test_asking_leaves_nothing_behind(ask: Expert, own_workspace: Workspace) -> None:
-    ask(LEAVE)
+def test_asking_leaves_nothing_behind_but_what_the_router_remembers(
+    ask: Expert, own_workspace: Workspace
+) -> None:
+    ask(LEAVE, "--route", "retrieval")
     assert {path.name for path in Path(own_workspace.path).iterdir()} == {"index"}
+    ask(LEAVE)
+    filled = {
+        path.name for path in own_workspace.path.iterdir() if path.is_dir() and any(path.iterdir())
+    }
+    assert filled == {"index", "router"}
 
 
 def test_an_adapter_answers_by_itself_or_is_named_as_missing(

@@ -72,7 +72,7 @@ def test_answers_are_rated_in_a_pipe_too(chat: Expert, own_workspace: Workspace)
 def test_an_abstention_is_no_failure(chat: Expert) -> None:
     result = chat("Where do visitors drive trains?")
     assert result.code == 0
-    assert "No answer: the documents found do not answer this." in result.out
+    assert "No answer: neither the documents nor an adapter seem to be about this." in result.out
 
 
 def test_nothing_to_read_is_nothing_to_do(chat: Expert) -> None:

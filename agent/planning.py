@@ -1,0 +1,135 @@
+"""Choose how questions are to be answered: by the caller's word, or by the router."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.errors import WorkspaceError
+from agent.follow_up import Turn, standalone
+from agent.printable import printable
+from agent.router.decision import ROUTES, Decision
+from agent.routes import Routes
+from pipelines.search import Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to :meth:`agent.expert.Expert.ask_many`.
+
+    :param text: The question; a follow-up is completed from the history.
+    :param history: The conversation before it, oldest first.
+    :param route: ``retrieval``, ``expert`` or ``hybrid``; None for the expert's own choice.
+    :param adapter: Who writes; None for the expert's own choice.
+    """
+
+    text: str
+    history: tuple[Turn, ...] = ()
+    route: str | None = None
+    adapter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a question is to be answered.
+
+    :param question: The question, printable.
+    :param searched: As it is searched for.
+    :param route: The route it takes.
+    :param adapter: Who writes, on the routes ``expert`` and ``hybrid``.
+    :param decision: How the router chose; None where the caller did.
+    :param took: Milliseconds that choosing took, on average of those chosen together.
+    """
+
+    question: str
+    searched: str
+    route: str
+    adapter: str | None
+    decision: Decision | None
+    took: float
+
+
+class Planner:
+    """Chooses routes and adapters; the router is opened when it is first needed.
+
+    :param routes: The workspace's routes.
+    :param route: For every question that names none; None to have the router choose.
+    :param adapter: For every question that names neither; None to have the router choose.
+    :raises WorkspaceError: When route and adapter do not fit.
+    """
+
+    def __init__(self, routes: Routes, route: str | None, adapter: str | None) -> None:
+        self._routes = routes
+        self._route, self._adapter = checked(route, adapter)
+
+    def decide(self, searched: Sequence[str], follows: Sequence[bool]) -> list[Decision]:
+        """Return what the router makes of questions."""
+        probe = self._probe if self._routes.has_documents else None
+        return self._routes.router.decide_many(searched, follows=follows, probe=probe)
+
+    def plan(self, questions: Sequence[Question]) -> list[Plan]:
+        """Return how to answer each question; the router sees those that it has to decide at once.
+
+        :raises WorkspaceError: When a question's route and adapter do not fit, or there is none.
+        """
+        started = time.perf_counter()
+        ways = [self._chosen(question) for question in questions]
+        texts = [printable(question.text) for question in questions]
+        searched = [
+            standalone(text, question.history)
+            for text, question in zip(texts, questions, strict=True)
+        ]
+        unsettled = [n for n, way in enumerate(ways) if not is_settled(*way)]
+        decisions: dict[int, Decision] = {}
+        if unsettled:
+            told = self.decide(
+                [searched[n] for n in unsettled], [bool(questions[n].history) for n in unsettled]
+            )
+            decisions = dict(zip(unsettled, told, strict=True))
+        took = 1000 * (time.perf_counter() - started) / max(len(unsettled), 1)
+        plans = []
+        for n, (route, adapter) in enumerate(ways):
+            decision = decisions.get(n)
+            if decision is not None and route is None:
+                route, adapter = decision.route, decision.adapter
+            elif decision is not None:
+                adapter = self.likeliest(decision)
+            assert route is not None  # noqa: S101 - chosen by the caller or by the router
+            plans.append(Plan(texts[n], searched[n], route, adapter, decision, took))
+        return plans
+
+    def likeliest(self, decision: Decision) -> str:
+        """Return the adapter of the domain that a question most likely belongs to.
+
+        :raises WorkspaceError: When there is no adapter.
+        """
+        if not decision.domain:
+            raise WorkspaceError(
+                "routes expert and hybrid need an adapter: `expert train` makes one"
+            )
+        name = max(decision.domain, key=lambda name: decision.domain[name])
+        return self._routes.router.memory.adapters[name].reference
+
+    def _chosen(self, question: Question) -> tuple[str | None, str | None]:
+        if question.route is None and question.adapter is None:
+            return self._route, self._adapter
+        return checked(question.route, question.adapter)
+
+    def _probe(self, text: str) -> Sequence[Hit]:
+        return self._routes.find(text).hits
+
+
+def checked(route: str | None, adapter: str | None) -> tuple[str | None, str | None]:
+    """Return a caller's route and adapter; an adapter alone stands for the route ``expert``.
+
+    :raises WorkspaceError: When a route is not known, or takes no adapter.
+    """
+    if route is not None and (route not in ROUTES or route == "abstain"):
+        raise WorkspaceError(f"route {route} is not known: retrieval, expert or hybrid")
+    if route == "retrieval" and adapter is not None:
+        raise WorkspaceError("route retrieval takes no adapter: leave it out, or take hybrid")
+    return ("expert" if route is None and adapter is not None else route), adapter
+
+
+def is_settled(route: str | None, adapter: str | None) -> bool:
+    """Whether nothing is left for the router to choose."""
+    return route == "retrieval" or (route is not None and adapter is not None)

@@ -19,6 +19,10 @@ class SuiteError(AgentError):
     """Raised when a suite of questions cannot be read or holds none; names file and line."""
 
 
+class BatchError(AgentError):
+    """Raised when a batch's files cannot be read or written, or do not belong together."""
+
+
 class LabError(AgentError):
     """Raised when data to teach the lab model, or a run made of it, is not what it should be."""
 

@@ -15,6 +15,7 @@ _COMMANDS = {
     "index": "Index folders, files and database tables.",
     "ask": "Answer a question, with its sources.",
     "chat": "Keep asking; follow-up questions know what was said.",
+    "batch": "Answer a file of questions.",
     "route": "Show which route a question would take, and why.",
     "search": "Search the index and show the passages found.",
     "model": "Build, choose and look at the language model.",

@@ -1,0 +1,162 @@
+"""``expert batch`` over a small real index."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.workspace import Workspace
+
+Expert = Callable[..., object]
+LEAVE = "How many days of annual leave do full-time staff earn?"
+PARK = "Where do visitors park?"
+
+
+@pytest.fixture
+def batch(expert: Expert, own_workspace: Workspace, word_answerer: object) -> Expert:
+    """Run ``expert batch`` on lines; they go to ``in.jsonl`` and answers to ``out.jsonl``."""
+
+    def run(lines: list[object], *arguments: str) -> object:
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        Path("in.jsonl").write_text("".join(f"{text}\n" for text in texts))
+        return expert(
+            "--workspace",
+            str(own_workspace.path),
+            "batch",
+            "in.jsonl",
+            "-o",
+            "out.jsonl",
+            *arguments,
+        )
+
+    return run
+
+
+def written(name: str = "out.jsonl") -> list[dict]:
+    return [json.loads(line) for line in Path(name).read_text().splitlines()]
+
+
+def test_answers_come_in_order_with_what_else_the_lines_hold(batch: Expert) -> None:
+    done = batch(
+        [
+            {"question": LEAVE, "id": "a", "team": "hr", "answer": "25 days", "given": 1},
+            {"question": "Who won the world cup in 1998?"},
+            {
+                "question": "And part-time staff?",
+                "history": [{"question": LEAVE, "answer": "25 days."}],
+                "route": "retrieval",
+            },
+        ]
+    )
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "2 answered, 1 withheld: out.jsonl\n"
+    first, second, third = written()
+    assert [first["id"], second["id"], third["id"]] == ["a", 2, 3]
+    assert first["answer"] == "Full-time staff earn 25 days of annual leave a year."
+    assert (first["team"], first["given"]) == ("hr", {"answer": "25 days", "given": 1})
+    assert (second["answer"], second["abstained"]) == (None, True)
+    assert third["answer"] is not None
+    assert third["decision"] is None
+    assert third["question"] == "And part-time staff?"
+    assert "annual leave" in third["searched"]
+    assert not Path("out.errors.jsonl").exists()
+
+
+def test_bad_lines_are_kept_apart_with_their_reasons(batch: Expert) -> None:
+    done = batch(
+        [
+            "{",
+            {"id": 1},
+            {"question": LEAVE, "route": "abstain"},
+            {"question": LEAVE, "id": 9, "adapter": "nobody"},
+            {"question": LEAVE, "id": "x"},
+            {"question": PARK, "id": "x"},
+            {"question": PARK, "history": [{"answer": "?"}]},
+            [],
+        ],
+        "--json",
+    )
+    assert done.code == 1
+    assert done.json == {
+        **{"answered": 1, "abstained": 0, "failed": 7, "kept": 0},
+        **{"output": "out.jsonl", "errors": "out.errors.jsonl"},
+    }
+    assert done.err == "expert: 7 lines could not be answered: out.errors.jsonl\n"
+    reasons = {row["line"]: row["error"] for row in written("out.errors.jsonl")}
+    assert reasons[1].startswith("not JSON: ")
+    assert reasons[2] == "question: field required"
+    assert reasons[3].startswith("route: input should be 'retrieval', ")
+    assert "nobody" in reasons[4]
+    assert reasons[6] == "id: line 5 has it already"
+    assert reasons[7] == "history.0.question: field required"
+    assert reasons[8].startswith("line: ")
+    assert [row["id"] for row in written()] == ["x"]
+
+
+def test_a_second_run_goes_on_and_answers_nothing_twice(
+    batch: Expert, word_answerer: object
+) -> None:
+    lines = [{"question": LEAVE}, {"question": PARK, "adapter": "nobody"}, {"question": PARK}]
+    assert batch(lines[:2]).code == 1
+    whole = Path("out.jsonl").read_text()
+    # Cut off while it wrote.
+    Path("out.jsonl").write_text(f'{whole}{{"id": 2, "ques')
+    word_answerer.asked.clear()
+    done = batch([lines[0], {"question": PARK}, lines[2]])
+    assert (done.code, done.out) == (0, "2 answered, 0 withheld, 1 from before: out.jsonl\n")
+    assert word_answerer.asked == [PARK, PARK]
+    assert [row["id"] for row in written()] == [1, 2, 3]
+    assert Path("out.jsonl").read_text().startswith(whole)
+    assert not Path("out.errors.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "arguments", "code", "said"),
+    [
+        ('{"id": 1, "question": "Another?"}\n', (), 1, "answers another question under id 1"),
+        ("# Notes\n", (), 1, "out.jsonl, line 1: no answer of a batch"),
+        ("", ("-o", "in.jsonl"), 2, "must be three files"),
+        ("", ("-o", "no/such/out.jsonl"), 1, "no/such/out.jsonl: No such file"),
+        ("", ("--route", "retrieval", "--adapter", "hr"), 2, "--adapter goes with"),
+        ("", ("--route", "hybrid", "--answerer", "quote"), 2, "--answerer goes with"),
+        ("", ("--route", "hybrid"), 1, "route hybrid needs an adapter"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_and_overwrites_nothing(
+    batch: Expert, before: str, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    Path("out.jsonl").write_text(before)
+    done = batch([{"question": LEAVE}], *arguments)
+    assert done.code == code
+    assert said in done.err
+    assert Path("out.jsonl").read_text() == before
+
+
+def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(
+    own_workspace: Workspace, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    lines = [json.dumps({"question": f"{LEAVE} {n}", "route": "retrieval"}) for n in range(150)]
+    source.write_text("\n".join(lines))
+    command = [sys.executable, "-m", "agent", "--workspace", str(own_workspace.path)]
+    command += ["batch", str(source), "-o", str(target)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while run.poll() is None and not (target.exists() and target.stat().st_size):
+        time.sleep(0.05)
+    os.kill(run.pid, signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130, told
+    assert "of 150; run the same command to go on." in told
+    assert "Traceback" not in told
+    before = target.read_text()
+    assert 0 < before.count("\n") < 150
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert target.read_text().startswith(before)
+    assert [json.loads(line)["id"] for line in target.read_text().splitlines()] == [*range(1, 151)]

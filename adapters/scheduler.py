@@ -153,6 +153,7 @@ class Scheduler:
                     thread = threading.Thread(target=self._run, name="model", daemon=True)
                     thread.start()
                     self._thread = thread
+                    _threads.add(thread)
                 self._waiting.append(work)
                 self._changed.notify_all()
         except BaseException:
@@ -371,10 +372,14 @@ def _release(lease: "Future[Lease]") -> None:
 
 
 _open: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
+_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
 
 
 @atexit.register
 def _end_all() -> None:
-    # A thread that is stopped amid a step by Python's end takes the process down with it.
+    # A thread that is stopped amid a step by Python's end takes the process down with it, and
+    # so does one that still lets go of a model when its scheduler is gone.
     for scheduler in list(_open):
         scheduler.close(cancel=True, timeout=_EXIT_S)
+    for thread in list(_threads):
+        thread.join(_EXIT_S)

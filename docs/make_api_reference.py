@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 _CALLED = {
-    "Ask": ["agent.expert.Expert", "agent.expert.Reply", "agent.workspace.Workspace"],
+    "Ask": [
+        "agent.expert.Expert",
+        "agent.expert.Question",
+        "agent.expert.Reply",
+        "agent.expert.Failure",
+        "agent.workspace.Workspace",
+    ],
     "Index and search": [
         "agent.assemble.open_indexer",
         "agent.assemble.open_pipeline",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adapters.lab import lab_model
 from agent.settings import load_settings
 from agent.suite import read_suite
 
@@ -43,6 +44,7 @@ def run_bash(code: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_code_blocks_run(name: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    lab_model()
     for language, code in BLOCK.findall((ROOT / name).read_text(encoding="utf-8")):
         if language == "bash":
             run_bash(code, tmp_path)

@@ -35,6 +35,15 @@ class Failure:
     error: ExpertError
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A question whose answer may still be written."""
+
+    plan: Plan | Failure
+    done: "Future[Answered | Failure]"
+    started: float
+
+
 class Expert:
     """Answers questions from a workspace; a context manager, opened once for many questions.
 
@@ -138,7 +147,9 @@ class Expert:
         """
         started = time.perf_counter()
         (plan,) = self._planner.plan([Question(question, tuple(history))])
-        done = self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+        done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
+        if done[0].answer.abstained and plan.otherwise is not None:
+            done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
         return _reply(plan, done, 1000 * (time.perf_counter() - started))
 
     def ask_many(
@@ -154,16 +165,16 @@ class Expert:
         :param block: Questions whose routes are chosen together, and whose answers may wait.
         :returns: A reply for each question, or why there is none: only that one is lost.
         """
-        waiting: deque[Future[Reply | Failure]] = deque()
+        waiting: deque[_Begun] = deque()
         with ThreadPoolExecutor(_WRITERS, "expert-writer") as writers:
             try:
                 for asked in _blocks(questions, block):
                     for plan in self._plan_each(asked):
                         waiting.append(self._start(plan, writers))
-                        while waiting and (len(waiting) > block or waiting[0].done()):
-                            yield waiting.popleft().result()
+                        while waiting and (len(waiting) > block or waiting[0].done.done()):
+                            yield self._end(waiting.popleft(), writers)
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield self._end(waiting.popleft(), writers)
             finally:
                 writers.shutdown(wait=False, cancel_futures=True)
 
@@ -178,12 +189,12 @@ class Expert:
             for question in questions:
                 yield from self._plan_each([question])
 
-    def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> Future[Reply | Failure]:
+    def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
         """Search for a question, and answer it or have it answered."""
-        now: Future[Reply | Failure] = Future()
+        now: Future[Answered | Failure] = Future()
         if isinstance(plan, Failure):
             now.set_result(plan)
-            return now
+            return _Begun(plan, now, time.perf_counter())
         started = time.perf_counter()
         try:
             found = self._routes.look(plan.route, plan.searched)
@@ -191,34 +202,56 @@ class Expert:
             way = self._routes.way(plan.route, plan.adapter)
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
-            return now
+            return _Begun(plan, now, started)
 
-        def answer() -> Reply | Failure:
+        def answer() -> Answered | Failure:
             try:
                 done = way.answer(plan.searched, found)
             except ExpertError as error:
                 return Failure(plan.question, error)
-            took = {"retrieve": retrieved, **done.took}
-            return _reply(plan, replace(done, took=took), 1000 * (time.perf_counter() - started))
+            took = {} if plan.route == "expert" else {"retrieve": retrieved}
+            return replace(done, took={**took, **done.took})
 
         if way.is_written:
-            return writers.submit(answer)
+            return _Begun(plan, writers.submit(answer), started)
         now.set_result(answer())
-        return now
+        return _Begun(plan, now, started)
+
+    def _end(self, begun: _Begun, writers: ThreadPoolExecutor) -> Reply | Failure:
+        """Wait for an answer, and try the next best route where there is none."""
+        plan, first = begun.plan, begun.done.result()
+        if isinstance(first, Failure):
+            return first
+        assert isinstance(plan, Plan)  # noqa: S101 - a failed plan is done with a failure
+        done = [first]
+        if first.answer.abstained and plan.otherwise is not None:
+            route, adapter = plan.otherwise
+            again = self._start(replace(plan, route=route, adapter=adapter), writers)
+            second = again.done.result()
+            if isinstance(second, Failure):
+                return second
+            done.append(second)
+        return _reply(plan, done, 1000 * (time.perf_counter() - begun.started))
 
 
-def _reply(plan: Plan, done: Answered, total: float) -> Reply:
-    took = dict(done.took) if plan.decision is None else {"route": plan.took, **done.took}
+def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
+    """Return the reply of the last route tried, or of the first where none has an answer."""
+    done = tried[0] if tried[-1].answer.abstained else tried[-1]
+    took: dict[str, float] = {} if plan.decision is None else {"route": plan.took}
+    for one in tried:
+        for name, milliseconds in one.took.items():
+            took[name] = took.get(name, 0.0) + milliseconds
     return Reply(
         question=plan.question,
         searched=plan.searched,
         answer=done.answer,
-        route="abstain" if done.answer.abstained else plan.route,
+        route="abstain" if done.answer.abstained else done.route,
         adapter=done.adapter,
         hits=tuple(done.found.hits),
         evidence=tuple(done.found.evidence),
         timings_ms={**took, "total": total},
         decision=plan.decision,
+        tried=tuple(one.route for one in tried),
     )
 
 

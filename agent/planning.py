@@ -38,6 +38,8 @@ class Plan:
     :param adapter: Who writes, on the routes ``expert`` and ``hybrid``.
     :param decision: How the router chose; None where the caller did.
     :param took: Milliseconds that choosing took, on average of those chosen together.
+    :param otherwise: Route and adapter to try where that one has no answer: the router's next
+        best; None where the caller chose, or the router would rather have none.
     """
 
     question: str
@@ -46,6 +48,7 @@ class Plan:
     adapter: str | None
     decision: Decision | None
     took: float
+    otherwise: tuple[str, str | None] | None = None
 
 
 class Planner:
@@ -89,12 +92,14 @@ class Planner:
         plans = []
         for n, (route, adapter) in enumerate(ways):
             decision = decisions.get(n)
+            otherwise = None
             if decision is not None and route is None:
                 route, adapter = decision.route, decision.adapter
+                otherwise = self._next_best(decision)
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
-            plans.append(Plan(texts[n], searched[n], route, adapter, decision, took))
+            plans.append(Plan(texts[n], searched[n], route, adapter, decision, took, otherwise))
         return plans
 
     def likeliest(self, decision: Decision) -> str:
@@ -108,6 +113,15 @@ class Planner:
             )
         name = max(decision.domain, key=lambda name: decision.domain[name])
         return self._routes.router.memory.adapters[name].reference
+
+    def _next_best(self, decision: Decision) -> tuple[str, str | None] | None:
+        if decision.route == "abstain":
+            return None
+        others = {r: p for r, p in decision.probabilities.items() if r != decision.route}
+        route = self._routes.router.policy.choose(others)[0] if others else "abstain"
+        if route == "abstain":
+            return None
+        return route, None if route == "retrieval" else self.likeliest(decision)
 
     def _chosen(self, question: Question) -> tuple[str | None, str | None]:
         if question.route is None and question.adapter is None:

@@ -37,6 +37,7 @@ class Reply:
     :param evidence: What of them the answerer was given.
     :param timings_ms: Milliseconds of each step.
     :param decision: How the router chose; None where the caller did.
+    :param tried: The routes that were taken, in turn: two where the first had no answer.
     """
 
     question: str
@@ -48,6 +49,7 @@ class Reply:
     evidence: tuple[Evidence, ...]
     timings_ms: Mapping[str, float]
     decision: Decision | None = None
+    tried: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as ``expert ask --json`` prints it."""
@@ -57,6 +59,7 @@ class Reply:
             "abstained": self.answer.abstained,
             "reason": self.answer.reason,
             "route": self.route,
+            "tried": list(self.tried),
             "adapter": self.adapter,
             "confidence": round(self.answer.confidence, 4),
             "citations": [
@@ -76,6 +79,10 @@ class Reply:
             "usage": dict(self.answer.usage),
             "answerer": self.answer.answerer,
             "dropped_citations": self.answer.dropped_citations,
+            "claims": [
+                {"text": claim.text, "support": round(claim.support, 4), "fault": claim.fault}
+                for claim in self.answer.claims
+            ],
             "searched": self.searched,
         }
 
@@ -84,9 +91,11 @@ class Reply:
 class Answered:
     """What came of a route.
 
+    :param route: The route.
     :param took: Milliseconds of its steps.
     """
 
+    route: str
     answer: Answer
     adapter: str | None = None
     found: Found = field(default_factory=lambda: Found([], []))
@@ -97,10 +106,12 @@ class Answered:
 class Way:
     """How a route answers; several threads may ask at once.
 
+    :param route: The route.
     :param tell: Returns the answer to a question from what was found, and who wrote it.
     :param is_written: Whether a language model writes it, which it does for several at once.
     """
 
+    route: str
     tell: Callable[[str, Found, OnText | None], tuple[Answer, str | None]]
     is_written: bool = False
 
@@ -109,7 +120,7 @@ class Way:
         started = time.perf_counter()
         answer, adapter = self.tell(searched, found, on_text)
         took = {"answer": 1000 * (time.perf_counter() - started)}
-        return Answered(answer, adapter, found, took)
+        return Answered(self.route, answer, adapter, found, took)
 
 
 def _withheld(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, None]:
@@ -122,14 +133,15 @@ def _by_expert(answerer: "AdapterAnswerer") -> Way:
         told = answerer.run(searched, on_text)
         return told["answer"], told["adapter"]
 
-    return Way(tell, is_written=True)
+    return Way("expert", tell, is_written=True)
 
 
 def _from_documents(answerer: Answerer, adapter: str | None) -> Way:
     def tell(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, str | None]:
         return answerer.run(searched, found.evidence, on_text)["answer"], adapter
 
-    return Way(tell, is_written=hasattr(answerer, "generator"))
+    route = "retrieval" if adapter is None else "hybrid"
+    return Way(route, tell, is_written=hasattr(answerer, "generator"))
 
 
 class Routes:
@@ -233,7 +245,7 @@ class Routes:
 
     def _way(self, route: str, adapter: str | None) -> Way:
         if route == "abstain":
-            return Way(_withheld)
+            return Way("abstain", _withheld)
         if route == "expert" and adapter is not None:
             expert = self.expert(adapter)
             expert.warm_up()
@@ -256,7 +268,10 @@ class Routes:
         if adapter not in self._hybrids:
             from pipelines.phi3 import Phi3Answerer
 
-            self._hybrids[adapter] = Phi3Answerer(self._generator(adapter), adapter)
+            threshold = self._workspace.settings.answer.threshold
+            self._hybrids[adapter] = Phi3Answerer(
+                self._generator(adapter), adapter, threshold=threshold
+            )
         return self._hybrids[adapter]
 
     def _generator(self, adapter: str) -> "PhiChatGenerator":

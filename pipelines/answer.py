@@ -33,6 +33,20 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence that a language model wrote, held against the evidence.
+
+    :param text: The sentence, without marks.
+    :param support: Share of its words that stand in what backs it best, or in the question.
+    :param fault: What it says that does not stand there; None where it is backed.
+    """
+
+    text: str
+    support: float
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, or an abstention.
 
@@ -46,6 +60,7 @@ class Answer:
     :param highlights: Stretches of the text that are the very answer, as offsets.
     :param dropped_citations: Marks in a reply that pointed at no source.
     :param usage: Tokens read and written by a language model.
+    :param claims: Each sentence that it wrote, those too that were left out as not backed.
     """
 
     text: str | None
@@ -57,6 +72,7 @@ class Answer:
     highlights: tuple[tuple[int, int], ...] = ()
     dropped_citations: int = 0
     usage: Mapping[str, int] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
 
     @property
     def abstained(self) -> bool:

@@ -1,16 +1,18 @@
-"""Answer with Phi-3: evidence goes in numbered, and the marks of its reply become places."""
+"""Answer with Phi-3: evidence goes in numbered, and of the reply stays what it backs."""
 
-import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from haystack import component, default_from_dict, default_to_dict
 from haystack.dataclasses import ChatMessage, StreamingChunk
 
-from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, cite
+from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, nearest
 from pipelines.citations import resolve
+from pipelines.confidence import confidence, features
 from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator
+from pipelines.ground import ground
 
 # Every token costs on a CPU, and a small model follows few words better than many.
 SYSTEM = (
@@ -18,7 +20,8 @@ SYSTEM = (
     "of the source, like [1]. If they do not say, reply: Not in the sources."
 )
 REFUSAL = "not in the sources"
-UNCITED = "the model's reply names no source for what it says"
+NOT_BACKED = "the documents found do not back what the model wrote"
+UNSURE = "the model is not sure enough of its answer"
 
 
 def prompt(query: str, evidence: list[Evidence]) -> list[ChatMessage]:
@@ -45,21 +48,34 @@ def prompt(query: str, evidence: list[Evidence]) -> list[ChatMessage]:
 class Phi3Answerer:
     """Answers by a language model and resolves what it cites.
 
-    A reply that says that the sources do not answer, that is empty, or that cites nothing
-    that there is, is an abstention.
+    Sentences that the evidence does not back are left out (:mod:`pipelines.ground`). A reply
+    that says that the sources do not answer, that is empty, or of which nothing is left, is an
+    abstention.
 
     :param generator: Writes the reply.
     :param adapter: The adapter that it writes with, such as ``hr`` or ``hr@3``; None for none.
+    :param threshold: Least confidence with which an answer is given; None to give every one
+        that the evidence backs.
     """
 
-    def __init__(self, generator: PhiChatGenerator, adapter: str | None = None) -> None:
+    def __init__(
+        self,
+        generator: PhiChatGenerator,
+        adapter: str | None = None,
+        *,
+        threshold: float | None = None,
+    ) -> None:
         self.generator = generator
         self.adapter = adapter
+        self.threshold = threshold
 
     def to_dict(self) -> dict[str, Any]:
         """Serialise the component with its generator."""
         data: dict[str, Any] = default_to_dict(
-            self, generator=self.generator.to_dict(), adapter=self.adapter
+            self,
+            generator=self.generator.to_dict(),
+            adapter=self.adapter,
+            threshold=self.threshold,
         )
         return data
 
@@ -88,6 +104,7 @@ class Phi3Answerer:
         :param evidence: What was found, best first.
         :param on_text: Told each piece of the reply as it is written.
         :raises GenerationError: When question and evidence are too long for the model.
+        :raises ReaderError: When the reader, which confidence asks too, cannot be loaded.
         """
         if not evidence:
             return {"answer": Answer(None, 0.0, reason=NOTHING_FOUND, answerer="phi3")}
@@ -101,32 +118,30 @@ class Phi3Answerer:
             told if on_text else None,
             {"adapter": self.adapter} if self.adapter else None,
         )["replies"]
-        cited = resolve(reply.text or "", evidence)
-        confidence = math.exp(reply.meta["mean_log_probability"]) if cited.text else 0.0
-        usage = reply.meta["usage"]
-        refused = not cited.text or REFUSAL in cited.text.casefold()
-        if refused or not cited.citations:
-            return {
-                "answer": Answer(
-                    None,
-                    confidence,
-                    reason=NOT_IN_SOURCES if refused else UNCITED,
-                    nearest=cite(evidence[0], 0, len(evidence[0].text), evidence[0].score),
-                    answerer="phi3",
-                    dropped_citations=cited.dropped,
-                    usage=usage,
-                )
-            }
-        return {
-            "answer": Answer(
-                cited.text,
-                confidence,
-                cited.citations,
-                answerer="phi3",
-                dropped_citations=cited.dropped,
-                usage=usage,
-            )
-        }
+        written = reply.text or ""
+        said = resolve(written, evidence)
+        refused = not said.text or REFUSAL in said.text.casefold()
+        grounded = ground(query, "" if refused else written, evidence)
+        cited = resolve(grounded.reply, evidence)
+        answer = Answer(
+            cited.text or None,
+            0.0,
+            cited.citations,
+            answerer="phi3",
+            dropped_citations=said.dropped,
+            usage=reply.meta["usage"],
+            claims=grounded.claims,
+        )
+        if not cited.text:
+            reason = NOT_IN_SOURCES if refused else f"{NOT_BACKED}: {grounded.fault}"
+            return {"answer": replace(answer, reason=reason, nearest=nearest(evidence))}
+        first = reply.meta["first_log_probability"]
+        sure = confidence(features(query, evidence, cited.citations, first))
+        answer = replace(answer, confidence=sure)
+        if self.threshold is not None and sure < self.threshold:
+            answer = replace(answer, text=None, reason=UNSURE, citations=())
+            return {"answer": replace(answer, nearest=cited.citations[0])}
+        return {"answer": answer}
 
 
 def _line(text: str) -> str:

@@ -20,13 +20,13 @@ _INTERROGATIVES = frozenset(["how", "when", "where", "which", "who", "whom", "wh
 _NEGATIONS = frozenset(
     ["cannot", "neither", "never", "no", "nobody", "none", "nor", "not", "nothing", "without"]
 )
-_NUMBERS = dict(
-    zip(
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
-        map(str, range(1, 11)),
-        strict=True,
-    )
-)
+_ONES = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty"""
+_TENS = "thirty forty fifty sixty seventy eighty ninety"
+_NUMBERS = {
+    **{word: str(number) for number, word in enumerate(_ONES.split(), 1)},
+    **{word: str(10 * number) for number, word in enumerate(_TENS.split(), 3)},
+}
 _STEM = 6
 # Signs that stay, since a sign of mathematics is no punctuation.
 _MINUS, _POINT = "−", "∙"

@@ -86,6 +86,11 @@ def print_reply(console: Console, reply: "Reply", *, panel: bool = False) -> Non
             print_text(console, Text(f"{title}:"))
         for part in shown:
             console.print(part, soft_wrap=not console.is_terminal)
+    if not reply.answer.abstained:
+        for claim in reply.answer.claims:
+            if claim.fault:
+                left = f"Left out: {shortened(claim.text)} ({one_line(claim.fault)})"
+                print_text(console, Text(left, style="yellow"))
     print_text(console, Text(summary(reply), style="dim"))
 
 
@@ -96,6 +101,8 @@ def summary(reply: "Reply") -> str:
         parts.insert(0, f"route {reply.decision.route}")
         if reply.decision.route == "abstain":
             parts[1:] = [f"out of scope {reply.decision.out_of_scope:.2f}"]
+        elif len(reply.tried) > 1:
+            parts[0] = f"route {', then '.join(reply.tried)}"
     if reply.adapter:
         parts.append(f"adapter {one_line(reply.adapter)}")
     if "total" in reply.timings_ms:

@@ -13,6 +13,7 @@ from adapters.training.answers import f1, same_words
 from agent.lab.compose import asking, evidence_of
 from agent.lab.sources import Article, Text
 from pipelines.citations import without_marks
+from pipelines.evidence import Evidence
 from pipelines.phi3 import REFUSAL
 
 _MOST_TOKENS = 48
@@ -26,11 +27,15 @@ class Case:
     :param messages: The product's own prompt.
     :param accepted: Answers that are right; none where the sentences do not answer.
     :param place: Number of the sentence that answers, or 0.
+    :param question: The question alone.
+    :param evidence: What it is asked over.
     """
 
     messages: tuple[dict[str, str], ...]
     accepted: tuple[str, ...]
     place: int
+    question: str = ""
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,13 @@ def cases(
                 else:
                     shown = _among(text, asked.piece, others, passages, chance)
                     place = shown.index(text.pieces[asked.piece]) + 1
-                evidence = [evidence_of(text.title, sentence) for sentence in shown]
+                evidence = tuple(evidence_of(text.title, sentence) for sentence in shown)
                 messages = asking(asked.question, evidence)
                 if asked.answer is None:
-                    unanswered.append(Case(messages, (), 0))
+                    unanswered.append(Case(messages, (), 0, asked.question, evidence))
                 else:
-                    answered.append(Case(messages, asked.accepted, place))
+                    case = Case(messages, asked.accepted, place, asked.question, evidence)
+                    answered.append(case)
     return [
         *chance.sample(answered, min(most, len(answered))),
         *chance.sample(unanswered, min(most, len(unanswered))),

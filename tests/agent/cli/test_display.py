@@ -9,7 +9,7 @@ from agent.chat_log import transcript
 from agent.chat_screen import Streamed
 from agent.cli.display import print_hit, print_reply, print_source, sources_of
 from agent.expert import Reply
-from pipelines.answer import NOT_IN_SOURCES, Answer, Citation
+from pipelines.answer import NOT_IN_SOURCES, Answer, Citation, Claim
 from pipelines.search import Hit
 
 EVIL = "\x1b[31mred\x1b[0m \x1b]0;owned\x07\x9b2J\u202eback\u202c [bold]markup[/] :smile:"
@@ -73,6 +73,7 @@ def _is_clean(text: str) -> bool:
         Answer(f"It is {EVIL} [1].", 0.8, (_citation(),), answerer="phi3", dropped_citations=2),
         Answer(None, 0.1, reason=NOT_IN_SOURCES, nearest=_citation()),
         Answer(None, 0.0, reason=EVIL),
+        Answer("It is so.", 0.8, (_citation(),), claims=(Claim(EVIL, 0.2, EVIL),)),
     ],
 )
 def test_answers_and_sources_are_made_printable(answer: Answer) -> None:
@@ -118,6 +119,14 @@ def test_a_model_that_says_more_than_its_source_has_that_quoted() -> None:
     shown = console.file.getvalue()
     assert f"    The value is {SHOWN} 42 of them." in shown
     assert "2 citations of nothing left out" in shown
+
+
+def test_a_sentence_that_the_sources_do_not_back_is_named() -> None:
+    console = _console()
+    claims = (Claim("It is 42.", 1.0), Claim("It is 43.", 0.9, "43 does not stand there"))
+    answer = Answer("It is 42. [1]", 0.8, (_citation(),), answerer="phi3", claims=claims)
+    print_reply(console, _reply(answer, (_hit(),)))
+    assert "Left out: It is 43. (43 does not stand there)\n" in console.file.getvalue()
 
 
 def test_a_source_whose_passage_was_not_found_shows_its_quote() -> None:

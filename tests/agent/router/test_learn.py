@@ -36,7 +36,7 @@ def test_each_route_is_tried_once_and_kept(workspace: Workspace, routes: Routes)
 
     def take(route, adapter, searched, on_text):
         taken.append((route, adapter))
-        return Answered(Answer("25 days" if route == "retrieval" else None, 0.5))
+        return Answered(route, Answer("25 days" if route == "retrieval" else None, 0.5))
 
     routes.take = take
     asked = [question("How many days of annual leave?", accepted=["25 days"])]

@@ -1,0 +1,131 @@
+"""Hold what a language model wrote against its evidence, sentence by sentence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from adapters.training.sameness import content_words
+from pipelines.answer import Claim
+from pipelines.citations import without_marks
+from pipelines.embed.embedder import Embedder
+from pipelines.embed.opening import open_embedder
+from pipelines.evidence import Evidence
+from pipelines.facts import faults, stems
+from pipelines.sentences import sentence_spans
+
+# A sentence is backed where so many of its words stand in the source or the question, or where
+# it is so near to a sentence of the source by the shipped embedder (docs/decisions.md).
+_BACKED, _ALIKE = 0.75, 0.6
+
+Alike = Callable[[str, Sequence[str]], float]
+"""Returns the cosine of a text and the likest of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """A reply without what its evidence does not back.
+
+    :param reply: The sentences that are backed, each with the mark of what backs it.
+    :param claims: All sentences, also those left out.
+    """
+
+    reply: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def fault(self) -> str | None:
+        """Why a sentence was left out, the first one; None where none was."""
+        return next((claim.fault for claim in self.claims if claim.fault), None)
+
+
+def ground(
+    question: str, reply: str, evidence: Sequence[Evidence], alike: Alike | None = None
+) -> Grounded:
+    """Keep the sentences of a reply that its evidence backs.
+
+    A sentence is backed by a piece of evidence when its numbers with their units and bounds,
+    its names and what it denies stand there alike, and most of its words do or it means what a
+    sentence of the piece means. It is first held against the pieces that it cites; when another
+    backs it and those do not, it cites that one instead, and so does a sentence that cites
+    nothing.
+
+    :param question: What was asked; its words may be said again.
+    :param reply: What the model wrote, with marks such as ``[1]``.
+    :param evidence: In the order in which it was numbered from 1; at least one piece.
+    :param alike: How alike in meaning a sentence and the likest of others are; by the shipped
+        embedder where none is given.
+    :raises EmbedderError: When that cannot be loaded.
+    """
+    claims, kept = [], []
+    for sentence, cited in _sentences(reply, len(evidence)):
+        claim, marks = _best(question, sentence, cited, evidence, alike or nearness)
+        claims.append(claim)
+        if claim.fault is None:
+            kept.append(f"{sentence} [{', '.join(str(mark + 1) for mark in marks)}]")
+    return Grounded(" ".join(kept), tuple(claims))
+
+
+def _best(
+    question: str,
+    sentence: str,
+    cited: Sequence[int],
+    evidence: Sequence[Evidence],
+    alike: Alike,
+) -> tuple[Claim, Sequence[int]]:
+    """Hold a sentence against what it cites, that together, and the rest; return what backs it."""
+    first = [_held(question, sentence, [evidence[n]], alike) for n in cited]
+    marks = [n for n, claim in zip(cited, first, strict=True) if claim.fault is None]
+    if marks:
+        return next(claim for claim in first if claim.fault is None), marks
+    if len(cited) > 1:
+        together = _held(question, sentence, [evidence[n] for n in cited], alike)
+        if together.fault is None:
+            return together, cited
+    others = [n for n in range(len(evidence)) if n not in cited]
+    rest = [_held(question, sentence, [evidence[n]], alike) for n in others]
+    backed = [(n, c) for n, c in zip(others, rest, strict=True) if c.fault is None]
+    if backed:
+        number, claim = max(backed, key=lambda one: one[1].support)
+        return claim, [number]
+    return (first or [max(rest, key=lambda claim: claim.support)])[0], []
+
+
+def _sentences(reply: str, pieces: int) -> list[tuple[str, list[int]]]:
+    """Return the sentences without marks, and which pieces each cites, from 0."""
+    found: list[tuple[str, list[int]]] = []
+    for start, end in sentence_spans(reply):
+        text, numbers = without_marks(reply[start:end])
+        cited = list(dict.fromkeys(n - 1 for n in numbers if 0 < n <= pieces))
+        if any(letter.isalnum() for letter in text):
+            found.append((text, cited))
+        elif found:  # a mark behind the stop
+            found[-1] = found[-1][0], list(dict.fromkeys([*found[-1][1], *cited]))
+    return found
+
+
+def _held(question: str, sentence: str, pieces: Sequence[Evidence], alike: Alike) -> Claim:
+    text = "\n".join(piece.text for piece in pieces)
+    known = "\n".join([question, *(piece.context for piece in pieces)])
+    said = stems(content_words(sentence))
+    there = stems(content_words(f"{known}\n{text}"))
+    support = len(said & there) / len(said) if said else 1.0
+    fault = next(faults(sentence, text, known), None)
+    if fault is None and support < _BACKED:
+        parts = [text[start:end] for start, end in sentence_spans(text)]
+        if alike(sentence, parts or [text]) < _ALIKE:
+            fault = "too little of it stands there"
+    return Claim(sentence, support, fault)
+
+
+@cache
+def _embedder() -> Embedder:
+    return open_embedder("minilm")
+
+
+def nearness(text: str, others: Sequence[str]) -> float:
+    """Return the cosine of a text and the nearest of others, by the shipped embedder.
+
+    :raises EmbedderError: When it cannot be loaded.
+    """
+    vectors = _embedder().embed_passages([text, *others]).vectors
+    return float((vectors[1:] @ vectors[0]).max())

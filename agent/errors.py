@@ -29,3 +29,7 @@ class LabError(AgentError):
 
 class RouterError(AgentError):
     """Raised when a router cannot be fitted, read, promoted or rolled back; says what to do."""
+
+
+class ReportError(AgentError):
+    """Raised when a report cannot be written; names its place."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from agent.errors import RouterError
+from agent.errors import ReportError
 from agent.router.evaluation import Evaluation, Routed
 from agent.router.report import write_report
 
@@ -189,5 +189,5 @@ def test_of_many_sent_wrong_the_surest_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RouterError, match=r"cannot write .*report\.html: no such file"):
+    with pytest.raises(ReportError, match=r"cannot write .*report\.html: no such file"):
         write_report(tmp_path / "no/report.html", Evaluation((), "7", ()))

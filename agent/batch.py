@@ -7,26 +7,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import BatchError
 from agent.expert import Expert, Failure, Question
-from agent.follow_up import Turn
+from agent.history import Said, Words, turns
 from agent.printable import to_json
 
 Progress = Callable[[int], None]
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
-
-
-class Said(BaseModel):
-    """A question of the conversation before, and what was answered."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    question: _Text
-    answer: str | None = None
 
 
 class BatchLine(BaseModel):
@@ -42,15 +32,14 @@ class BatchLine(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     id: str | int | None = None
-    question: _Text
+    question: Words
     history: tuple[Said, ...] = ()
     route: Literal["retrieval", "expert", "hybrid"] | None = Field(default=None)
     adapter: str | None = None
 
     def asked(self) -> Question:
         """Return the question as the expert takes it."""
-        turns = [Turn(said.question, said.question, said.answer) for said in self.history]
-        return Question(self.question, tuple(turns), self.route, self.adapter)
+        return Question(self.question, turns(self.history), self.route, self.adapter)
 
 
 @dataclass(slots=True)

@@ -2,11 +2,14 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.expert import Expert, Reply
+from agent.history import turns
 from agent.suite import SuiteQuestion
+from pipelines.answer import Citation
+from pipelines.evidence import Evidence
 from pipelines.search import Hit
 from pipelines.sentences import sentence_spans
 
@@ -48,7 +51,7 @@ class Outcome:
 def outcomes(expert: Expert, questions: Iterable[SuiteQuestion]) -> Iterable[Outcome]:
     """Ask each question and yield what became of it."""
     for question in questions:
-        reply = expert.ask(question.question)
+        reply = expert.ask(question.question, history=turns(question.history))
         yield judge(question, reply)
 
 
@@ -69,11 +72,8 @@ def judge(question: SuiteQuestion, reply: Reply) -> Outcome:
         right=answer is not None and holds(question, _first_sentences(answer)),
         cited=any(
             holds(question, piece.text)
-            for piece in reply.evidence
             for citation in reply.answer.citations
-            if piece.document == citation.document
-            and piece.start <= citation.start
-            and citation.end <= piece.end
+            for piece in around(citation, reply)
         ),
     )
 
@@ -102,6 +102,17 @@ def figures(found: Sequence[Outcome]) -> dict[str, float]:
         "citation_precision": _share(given, lambda o: o.cited),
         "withheld": _share(others, lambda o: o.reply.answer.abstained),
     }
+
+
+def around(citation: Citation, reply: Reply) -> Iterator[Evidence]:
+    """Yield the pieces of a reply's evidence in which a cited place stands."""
+    for piece in reply.evidence:
+        if (
+            piece.document == citation.document
+            and piece.start <= citation.start
+            and citation.end <= piece.end
+        ):
+            yield piece
 
 
 def holds(question: SuiteQuestion, text: str) -> bool:

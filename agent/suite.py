@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import SuiteError
+from agent.history import Said
 
 
 class SuiteQuestion(BaseModel):
@@ -15,7 +16,8 @@ class SuiteQuestion(BaseModel):
 
     A question without ``accepted`` answers is one that the documents do not answer; one with
     ``accepted_all`` is answered when each of them stands in the answer. ``route`` and
-    ``adapter`` are where it should go. Other fields than these are kept but not looked at.
+    ``adapter`` are where it should go, and ``history`` is the conversation before it, oldest
+    first. Other fields than these are kept but not looked at.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -29,6 +31,20 @@ class SuiteQuestion(BaseModel):
     route: Literal["retrieval", "expert", "hybrid", "abstain"] | None = None
     adapter: str | None = None
     accepted_all: tuple[str, ...] = ()
+    history: tuple[Said, ...] = ()
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether it is to be answered.
+
+        With nothing accepted, ``answer`` says what is right; beside an ``accepted`` that is
+        given and empty it only says why nothing is.
+        """
+        if self.route == "abstain":
+            return False
+        if self.accepted or self.accepted_all:
+            return True
+        return self.answer is not None and "accepted" not in self.model_fields_set
 
 
 @dataclass(frozen=True, slots=True)

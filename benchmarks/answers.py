@@ -22,7 +22,7 @@ from pathlib import Path
 from report import report
 from retrieval import read_squad
 
-from adapters.training.answers import f1, same_words
+from adapters.training.squad import f1, same_words
 from agent.assemble import open_embedder, open_indexer, open_store
 from agent.expert import Expert
 from agent.measure import Outcome, figures, outcomes

@@ -1,9 +1,6 @@
 """How well a model answers held-out questions, before and after it was trained."""
 
-import collections
-import re
 import statistics
-import string
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +8,9 @@ from adapters.base import LanguageModel
 from adapters.batch import Request
 from adapters.generate import TextGenerator
 from adapters.training.examples import Example
+from adapters.training.squad import f1, same_words
 
 _MOST_TOKENS = 128
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def answers(
@@ -68,20 +65,3 @@ def scores(examples: Sequence[Example], written: Sequence[str]) -> dict[str, flo
         "f1": statistics.fmean(f1(*pair) for pair in pairs),
         "exact": statistics.fmean(same_words(*pair) for pair in pairs),
     }
-
-
-def f1(answer: str, wanted: str) -> float:
-    """Return how far two answers share their words, as SQuAD counts it."""
-    told, asked = collections.Counter(_words(answer)), collections.Counter(_words(wanted))
-    same = (told & asked).total()
-    return 2 * same / (told.total() + asked.total()) if same else 0.0
-
-
-def same_words(answer: str, wanted: str) -> bool:
-    """Return whether two answers are the same but for case, articles and punctuation."""
-    return _words(answer) == _words(wanted)
-
-
-def _words(text: str) -> list[str]:
-    plain = "".join(character for character in text.lower() if character not in string.punctuation)
-    return _ARTICLES.sub(" ", plain).split()

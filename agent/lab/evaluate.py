@@ -9,7 +9,7 @@ from adapters.base import LanguageModel
 from adapters.batch import Request
 from adapters.generate import TextGenerator
 from adapters.lora import Adapter, load_adapter
-from adapters.training.answers import f1, same_words
+from adapters.training.squad import f1, same_words
 from agent.lab.compose import asking, evidence_of
 from agent.lab.sources import Article, Text
 from pipelines.citations import without_marks

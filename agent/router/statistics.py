@@ -101,8 +101,25 @@ def interval(
     :raises ValueError: When there are none.
     """
     each = _floats(values)
-    means = _resampled(lambda at: float(each[at].mean()), len(each), seed, resamples)
-    return _ends(means, level)
+    return interval_of(
+        lambda at: float(each[at].mean()), len(each), seed=seed, resamples=resamples, level=level
+    )
+
+
+def interval_of(
+    statistic: Callable[[Places], float],
+    count: int,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the bootstrap interval of whatever is figured from questions.
+
+    :param statistic: Figures it from the places of those drawn, some of them several times.
+    :param count: How many questions there are.
+    """
+    return _ends(_resampled(statistic, count, seed, resamples), level)
 
 
 def auroc_interval(

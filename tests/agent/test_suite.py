@@ -1,8 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from agent.errors import SuiteError
+from agent.follow_up import Turn
+from agent.history import turns
 from agent.suite import read_suite
 
 
@@ -26,6 +29,32 @@ def test_good_lines_are_kept_and_bad_ones_named(tmp_path: Path) -> None:
     assert suite.errors[0][1].startswith("not JSON")
     assert suite.errors[1][1].startswith("question:")
     assert suite.errors[2][1].startswith("accepted:")
+
+
+@pytest.mark.parametrize(
+    ("line", "has_answer"),
+    [
+        ({"accepted": ["x"]}, True),
+        ({"accepted": [], "accepted_all": ["x", "y"]}, True),
+        ({"answer": "x"}, True),
+        ({}, False),
+        # Nothing is right, and the answer says why.
+        ({"accepted": [], "answer": "It is not said."}, False),
+        ({"accepted": ["x"], "route": "abstain"}, False),
+    ],
+)
+def test_what_is_to_be_answered(line: dict, has_answer: bool, tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_text(json.dumps({"question": "Why?", **line}))
+    (question,) = read_suite(path).questions
+    assert question.has_answer is has_answer
+
+
+def test_a_conversation_before_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_text('{"question": "And then?", "history": [{"question": "Why?", "answer": "So."}]}')
+    (question,) = read_suite(path).questions
+    assert turns(question.history) == (Turn("Why?", "Why?", "So."),)
 
 
 @pytest.mark.parametrize(

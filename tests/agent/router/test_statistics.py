@@ -11,6 +11,7 @@ from agent.router.statistics import (
     calibration_error,
     calibration_interval,
     interval,
+    interval_of,
     paired_bootstrap,
     reliability,
 )
@@ -51,6 +52,14 @@ def test_a_bin_holds_its_upper_end_and_empty_ones_are_left_out() -> None:
     assert first.mean_confidence == pytest.approx(0.05)
     assert second.count == 1
     assert (last.low, last.high, last.count) == (0.9, 1.0, 1)
+
+
+def test_an_interval_of_any_figure_draws_its_places() -> None:
+    values = np.random.default_rng(3).random(200)
+    assert interval_of(lambda at: float(values[at].mean()), 200) == interval(values)
+    low, high = interval_of(lambda at: float(np.median(values[at])), 200)
+    assert low < np.median(values) < high
+    assert interval_of(lambda at: 1.0, 3) == (1.0, 1.0)
 
 
 def test_an_interval_holds_its_mean_and_is_of_the_seed_alone() -> None:

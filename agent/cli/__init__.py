@@ -23,6 +23,7 @@ _COMMANDS = {
     "adapters": "Look at, compare, import, export and remove adapters.",
     "router": "Look at, fit, teach, measure and roll back the router.",
     "lab": "Teach the lab model to read, and measure it.",
+    "eval": "Ask your questions by every route, and report which is best.",
     "measure": "Measure answers on your questions, step by step.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
     "config": "Show the settings in force.",

@@ -231,7 +231,8 @@ class Expert:
             if isinstance(second, Failure):
                 return second
             done.append(second)
-        return _reply(plan, done, 1000 * (time.perf_counter() - begun.started))
+        chosen = 0.0 if plan.decision is None else plan.took
+        return _reply(plan, done, chosen + 1000 * (time.perf_counter() - begun.started))
 
 
 def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:

@@ -26,8 +26,8 @@ class Judged:
 
     :param question: The question.
     :param reply: What was answered, or why nothing was.
-    :param taken: The route taken, also where it then gave no answer; None after a failure.
-    :param cost: What this route costs.
+    :param tried: The routes taken, in turn; none after a failure.
+    :param cost: What they cost together; None after a failure.
     :param right: Whether the answer holds what is accepted, or is rightly none.
     :param exact: Whether it is one of the answers wanted, word for word.
     :param f1: How far it shares the words of one.
@@ -38,7 +38,7 @@ class Judged:
 
     question: SuiteQuestion
     reply: Reply | Failure
-    taken: str | None
+    tried: tuple[str, ...]
     cost: float | None
     right: float | None
     exact: float | None
@@ -76,19 +76,17 @@ def wanted(question: SuiteQuestion) -> tuple[str, ...]:
 def judge(
     question: SuiteQuestion,
     reply: Reply | Failure,
-    way: str,
     costs: Mapping[str, float],
     similarity: Callable[[str, str], float],
 ) -> Judged:
     """Compare a reply with what its question wants.
 
-    :param way: The way by which it was asked.
     :param costs: Of each route.
     :param similarity: Of the meanings of two texts.
     """
     answer, right_ones = said(reply), wanted(question)
     parts = (*question.accepted, *question.accepted_all)
-    taken = _taken(reply, way) if isinstance(reply, Reply) else None
+    tried = reply.tried if isinstance(reply, Reply) else ()
     cited = grounded = None
     if isinstance(reply, Reply) and answer is not None:
         if question.has_answer and parts:
@@ -107,8 +105,8 @@ def judge(
     return Judged(
         question=question,
         reply=reply,
-        taken=taken,
-        cost=None if taken is None else costs.get(taken, 0.0),
+        tried=tried,
+        cost=sum(costs.get(route, 0.0) for route in tried) if tried else None,
         right=right,
         exact=_best(same_words, answer, right_ones),
         f1=_best(f1, answer, right_ones),
@@ -116,13 +114,6 @@ def judge(
         cited=cited,
         grounded=grounded,
     )
-
-
-def _taken(reply: Reply, way: str) -> str:
-    if way != "router":
-        return way
-    # Without adapters and with a pipeline of the user's own there is nothing to choose.
-    return "retrieval" if reply.decision is None else reply.decision.route
 
 
 def _best(
@@ -248,7 +239,7 @@ class Measured:
         seen: set[tuple[Any, Any]] = set()
         for one in self.judged:
             if isinstance(one.reply, Reply):
-                key = (one.taken, one.reply.adapter)
+                key = (one.tried, one.reply.adapter)
                 (times if key in seen else first).append(one.reply.timings_ms["total"])
                 seen.add(key)
         return np.array(times or first, dtype=np.float64)

@@ -258,7 +258,7 @@ def _reply(one: Judged) -> Iterator[str]:
         page = f", page {citation.page}" if citation.page else ""
         yield f"<br><small>{text(citation.document)}{page}: “{text(citation.quote)}”</small>"
     facts = [
-        f"route {one.taken}",
+        f"route {', then '.join(one.tried)}",
         f"adapter {reply.adapter}" if reply.adapter else "",
         f"confidence {answer.confidence:.2f}",
         f"{reply.timings_ms['total']:,.0f} ms",

@@ -75,7 +75,7 @@ def evaluate(
             way: Measured(
                 way,
                 tuple(
-                    judge(question, reply, way, costs, similarity)
+                    judge(question, reply, costs, similarity)
                     for question, reply in zip(questions, each, strict=True)
                 ),
             )

@@ -32,6 +32,7 @@ def reply(
     confidence: float = 0.8,
     ms: float = 10.0,
     adapter: str | None = None,
+    tried: tuple[str, ...] = (),
 ) -> Reply:
     """Give a reply; each quote is cited where it stands in the evidence."""
     citations = tuple(
@@ -45,16 +46,18 @@ def reply(
     if decided is not None:
         decision = Decision(decided, None, {decided: 0.9}, {}, 0.1, 1.0, 1, ("so",), "default")
     taken = route if text is not None else "abstain"
-    return Reply(question, question, answer, taken, adapter, (), pieces, {"total": ms}, decision)
+    times = {"total": ms}
+    tried = tried or (decided or route,)
+    return Reply(question, question, answer, taken, adapter, (), pieces, times, decision, tried)
 
 
 @pytest.fixture
 def judged() -> Callable[..., Judged]:
     """Judge a reply by hand to a question by hand; meanings are as near as words are."""
 
-    def judged(asked: dict, told: Reply | Failure, way: str = "retrieval") -> Judged:
+    def judged(asked: dict, told: Reply | Failure) -> Judged:
         question = SuiteQuestion.model_validate({"question": "How long?", **asked})
-        return judge(question, told, way, COSTS, f1)
+        return judge(question, told, COSTS, f1)
 
     return judged
 

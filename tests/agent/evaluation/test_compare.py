@@ -18,9 +18,9 @@ def evaluation(judged: Judge, make_reply: Told) -> Callable[..., Evaluation]:
         question = asked or {"accepted": ["25 days"]}
 
         def measured(way: str, rights: Sequence[int]) -> Measured:
-            decided = "expert" if way == "router" else None
-            replies = [make_reply(text="25 days" if r else "no", decided=decided) for r in rights]
-            return Measured(way, tuple(judged(question, one, way) for one in replies))
+            tried = ("expert" if way == "router" else way,)
+            replies = [make_reply(text="25 days" if r else "no", tried=tried) for r in rights]
+            return Measured(way, tuple(judged(question, one) for one in replies))
 
         return Evaluation({way: measured(way, rights) for way, rights in ways.items()})
 

@@ -75,10 +75,10 @@ def test_places_cited_are_looked_at_around(
 def test_a_route_costs_what_was_taken_though_it_gave_no_answer(
     judged: Judge, make_reply: Told
 ) -> None:
-    assert judged({}, make_reply(decided="hybrid"), "router").cost == 2
-    assert judged({}, make_reply(decided="abstain"), "router").cost == 0
-    assert judged({}, make_reply(), "router").taken == "retrieval"
-    assert judged({}, make_reply(), "hybrid").cost == 2
+    assert judged({}, make_reply(decided="hybrid")).cost == 2
+    assert judged({}, make_reply(decided="abstain")).cost == 0
+    both = judged({}, make_reply(tried=("retrieval", "hybrid")))
+    assert (both.cost, both.tried) == (3, ("retrieval", "hybrid"))
 
 
 def test_what_is_withheld_counts_against_what_is_to_be(judged: Judge, make_reply: Told) -> None:
@@ -113,7 +113,7 @@ def test_what_is_withheld_counts_against_what_is_to_be(judged: Judge, make_reply
 
 def test_a_question_that_failed_is_wrong_and_no_route(judged: Judge) -> None:
     one = judged(LEAVE, FAILED)
-    assert (one.right, one.f1, one.withheld, one.cost, one.taken) == (0, 0, False, None, None)
+    assert (one.right, one.f1, one.withheld, one.cost, one.tried) == (0, 0, False, None, ())
     assert isinstance(FAILED.error, ExpertError)
     figures = Measured("retrieval", (one,)).figures
     assert "latency_p50_ms" not in figures
@@ -127,7 +127,7 @@ def test_the_first_of_a_route_loads_it_and_is_not_timed(judged: Judge, make_repl
         make_reply(text="25", ms=5000, decided="expert", adapter="hr@1"),
         make_reply(text="25", ms=20, decided="expert", adapter="hr@1"),
     ]
-    each = tuple(judged(LEAVE, one, "router") for one in told)
+    each = tuple(judged(LEAVE, one) for one in told)
     assert Measured("router", each).figures["latency_p50_ms"] == 15
     assert Measured("router", each[:1]).figures["latency_p50_ms"] == 900
 

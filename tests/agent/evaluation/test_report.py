@@ -66,7 +66,7 @@ def evaluation(
         {
             way: Measured(
                 way,
-                tuple(judged(one, told, way) for one, told in zip(suite, each, strict=True)),
+                tuple(judged(one, told) for one, told in zip(suite, each, strict=True)),
             )
             for way, each in replies.items()
         }

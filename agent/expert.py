@@ -1,8 +1,9 @@
 """The façade: ask questions of a workspace's documents and adapters."""
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,9 +17,10 @@ from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
 from agent.router.decision import Decision
 from agent.routes import Answered, Reply, Routes
+from agent.stream import AnswerStream
 from agent.workspace import Workspace
 
-__all__ = ["Expert", "Failure", "Question", "Reply"]
+__all__ = ["AnswerStream", "Expert", "Failure", "Question", "Reply"]
 
 _WRITERS = 16
 
@@ -46,6 +48,8 @@ class _Begun:
 
 class Expert:
     """Answers questions from a workspace; a context manager, opened once for many questions.
+
+    Several threads may ask at once: what a language model writes for them is written together.
 
     The workspace's router chooses each question's route, unless the caller does, or a pipeline
     of the user's own finds what the router cannot know.
@@ -152,9 +156,21 @@ class Expert:
             done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
         return _reply(plan, done, 1000 * (time.perf_counter() - started))
 
+    async def ask_async(self, question: str, *, history: Sequence[Turn] = ()) -> Reply:
+        """Answer a question without holding up the event loop; see :meth:`ask`."""
+        return await asyncio.to_thread(self.ask, question, history=history)
+
+    def stream(self, question: str, *, history: Sequence[Turn] = ()) -> AnswerStream:
+        """Return the answer to a question as it is written, for ``for`` and ``async for``.
+
+        :param question: The question; a follow-up is completed from the history.
+        :param history: The conversation so far, oldest first.
+        """
+        return AnswerStream(lambda on_text: self.ask(question, history=history, on_text=on_text))
+
     def ask_many(
         self, questions: Iterable[str | Question], *, block: int = 64
-    ) -> Iterator[Reply | Failure]:
+    ) -> Generator[Reply | Failure, None, None]:
         """Answer many questions, in their order; what is asked for is read as it is needed.
 
         Routes are chosen for a block of questions at once. While a language model writes for
@@ -177,6 +193,17 @@ class Expert:
                     yield self._end(waiting.popleft(), writers)
             finally:
                 writers.shutdown(wait=False, cancel_futures=True)
+
+    async def ask_many_async(
+        self, questions: Iterable[str | Question], *, block: int = 64
+    ) -> AsyncIterator[Reply | Failure]:
+        """Answer many questions without holding up the event loop; see :meth:`ask_many`."""
+        replies = self.ask_many(questions, block=block)
+        try:
+            while (reply := await asyncio.to_thread(next, replies, None)) is not None:
+                yield reply
+        finally:
+            await asyncio.to_thread(replies.close)
 
     def _plan_each(self, questions: Sequence[Question]) -> Iterator[Plan | Failure]:
         """Plan questions together; where one cannot be, the others are planned all the same."""

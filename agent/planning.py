@@ -67,7 +67,8 @@ class Planner:
     def decide(self, searched: Sequence[str], follows: Sequence[bool]) -> list[Decision]:
         """Return what the router makes of questions."""
         probe = self._probe if self._routes.has_documents else None
-        return self._routes.router.decide_many(searched, follows=follows, probe=probe)
+        with self._routes.lock:
+            return self._routes.router.decide_many(searched, follows=follows, probe=probe)
 
     def plan(self, questions: Sequence[Question]) -> list[Plan]:
         """Return how to answer each question; the router sees those that it has to decide at once.

@@ -1,5 +1,6 @@
 """The routes a question can take: each answers it in its own way, from parts that they share."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -155,6 +156,9 @@ class Routes:
     def __init__(self, workspace: Workspace, answerer: str | None = None) -> None:
         self._workspace, self._answerer_name = workspace, answerer
         self._resources = ExitStack()
+        # Held where the documents are looked into and where a part is opened, not while a
+        # model writes.
+        self.lock = threading.RLock()
         self._pipeline: Pipeline | None = None
         self._answerer: Answerer | None = None
         self._generators: dict[str | None, PhiChatGenerator] = {}
@@ -234,14 +238,16 @@ class Routes:
         """
         if route == "expert" or (route == "abstain" and not self.has_documents):
             return Found([], [])
-        return self.find(searched)
+        with self.lock:
+            return self.find(searched)
 
     def way(self, route: str, adapter: str | None) -> "Way":
         """Return what answers on a route, ready to."""
         key = (route, adapter)
-        if key not in self._ways:
-            self._ways[key] = self._way(route, adapter)
-        return self._ways[key]
+        with self.lock:
+            if key not in self._ways:
+                self._ways[key] = self._way(route, adapter)
+            return self._ways[key]
 
     def _way(self, route: str, adapter: str | None) -> Way:
         if route == "abstain":

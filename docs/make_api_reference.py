@@ -13,6 +13,7 @@ _CALLED = {
         "agent.expert.Question",
         "agent.expert.Reply",
         "agent.expert.Failure",
+        "agent.expert.AnswerStream",
         "agent.workspace.Workspace",
     ],
     "Index and search": [

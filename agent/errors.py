@@ -31,5 +31,9 @@ class RouterError(AgentError):
     """Raised when a router cannot be fitted, read, promoted or rolled back; says what to do."""
 
 
+class TraceError(AgentError):
+    """Raised when traces cannot be read or written, or there is none of a name."""
+
+
 class ReportError(AgentError):
     """Raised when a report cannot be written; names its place."""

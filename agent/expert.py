@@ -17,7 +17,9 @@ from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
 from agent.router.decision import Decision
 from agent.routes import Answered, Reply, Routes
+from agent.spans import span
 from agent.stream import AnswerStream
+from agent.trace import Recorder
 from agent.workspace import Workspace
 
 __all__ = ["AnswerStream", "Expert", "Failure", "Question", "Reply"]
@@ -85,6 +87,7 @@ class Expert:
         self._route, self._adapter = route, adapter
         self._routes = Routes(workspace, answerer)
         self._planner = Planner(self._routes, route, adapter)
+        self._recorder = Recorder(workspace)
         try:
             self._open()
         except BaseException:
@@ -127,6 +130,7 @@ class Expert:
     def close(self) -> None:
         """Close the index and what else is open."""
         self._routes.close()
+        self._recorder.close()
 
     def decide(self, question: str, *, history: Sequence[Turn] = ()) -> Decision | None:
         """Return how the router would answer a question; None where there is no router."""
@@ -150,11 +154,22 @@ class Expert:
         :param on_text: Told each piece of a language model's reply as it is written.
         """
         started = time.perf_counter()
-        (plan,) = self._planner.plan([Question(question, tuple(history))])
-        done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
-        if done[0].answer.abstained and plan.otherwise is not None:
-            done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
-        return _reply(plan, done, 1000 * (time.perf_counter() - started))
+        with span("expert.ask", question) as opened:
+            (plan,) = self._planner.plan([Question(question, tuple(history))])
+            done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
+            if done[0].answer.abstained and plan.otherwise is not None:
+                done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
+            reply = _reply(plan, done, 1000 * (time.perf_counter() - started))
+            reply = self._recorder.keep(reply)
+            opened.set_tags(
+                {
+                    "route": reply.route,
+                    "abstained": reply.answer.abstained,
+                    "confidence": reply.answer.confidence,
+                    "trace": reply.trace or "",
+                }
+            )
+        return reply
 
     async def ask_async(self, question: str, *, history: Sequence[Turn] = ()) -> Reply:
         """Answer a question without holding up the event loop; see :meth:`ask`."""
@@ -259,7 +274,8 @@ class Expert:
                 return second
             done.append(second)
         chosen = 0.0 if plan.decision is None else plan.took
-        return _reply(plan, done, chosen + 1000 * (time.perf_counter() - begun.started))
+        reply = _reply(plan, done, chosen + 1000 * (time.perf_counter() - begun.started))
+        return self._recorder.keep(reply)
 
 
 def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:

@@ -9,6 +9,7 @@ from agent.follow_up import Turn, standalone
 from agent.printable import printable
 from agent.router.decision import ROUTES, Decision
 from agent.routes import Routes
+from agent.spans import span
 from pipelines.search import Hit
 
 
@@ -67,7 +68,7 @@ class Planner:
     def decide(self, searched: Sequence[str], follows: Sequence[bool]) -> list[Decision]:
         """Return what the router makes of questions."""
         probe = self._probe if self._routes.has_documents else None
-        with self._routes.lock:
+        with span("expert.route", questions=len(searched)), self._routes.lock:
             return self._routes.router.decide_many(searched, follows=follows, probe=probe)
 
     def plan(self, questions: Sequence[Question]) -> list[Plan]:

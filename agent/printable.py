@@ -23,12 +23,20 @@ _ESCAPED_IN_JSON = re.compile(
     "[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
 )
 
+# Of an address with credentials, the password.
+_PASSWORD = re.compile(r"(://[^\s/:@\"]*:)[^\s/@\"]+(?=@)")
+
 Span = tuple[int, int]
 
 
 def printable(text: str) -> str:
     """Return a text without anything that a terminal would obey; newlines and tabs stay."""
     return _UNPRINTABLE.sub("", _LINE_END.sub("\n", text))
+
+
+def without_passwords(text: str) -> str:
+    """Return a text, such as JSON, without the passwords of addresses in it."""
+    return _PASSWORD.sub(r"\1***", text)
 
 
 def one_line(text: str) -> str:

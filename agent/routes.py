@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.assemble import open_answerer, open_generator, open_pipeline
 from agent.router.decision import Decision
+from agent.spans import span
 from agent.workspace import Workspace
 from pipelines.answer import Answer, Answerer, nearest
 from pipelines.evidence import Evidence
@@ -39,6 +40,7 @@ class Reply:
     :param timings_ms: Milliseconds of each step.
     :param decision: How the router chose; None where the caller did.
     :param tried: The routes that were taken, in turn: two where the first had no answer.
+    :param trace: Id of its trace; None where none is kept.
     """
 
     question: str
@@ -51,6 +53,7 @@ class Reply:
     timings_ms: Mapping[str, float]
     decision: Decision | None = None
     tried: tuple[str, ...] = ()
+    trace: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as ``expert ask --json`` prints it."""
@@ -85,6 +88,7 @@ class Reply:
                 for claim in self.answer.claims
             ],
             "searched": self.searched,
+            "trace": self.trace,
         }
 
 
@@ -119,7 +123,15 @@ class Way:
     def answer(self, searched: str, found: Found, on_text: OnText | None = None) -> Answered:
         """Answer a question from what was found."""
         started = time.perf_counter()
-        answer, adapter = self.tell(searched, found, on_text)
+        with span("expert.answer", route=self.route) as opened:
+            answer, adapter = self.tell(searched, found, on_text)
+            opened.set_tags(
+                {
+                    "answerer": answer.answerer,
+                    "abstained": answer.abstained,
+                    "adapter": adapter or "",
+                }
+            )
         took = {"answer": 1000 * (time.perf_counter() - started)}
         return Answered(self.route, answer, adapter, found, took)
 
@@ -238,8 +250,10 @@ class Routes:
         """
         if route == "expert" or (route == "abstain" and not self.has_documents):
             return Found([], [])
-        with self.lock:
-            return self.find(searched)
+        with span("expert.retrieve", searched) as opened, self.lock:
+            found = self.find(searched)
+            opened.set_tag("passages", len(found.hits))
+            return found
 
     def way(self, route: str, adapter: str | None) -> "Way":
         """Return what answers on a route, ready to."""

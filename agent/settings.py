@@ -129,6 +129,13 @@ class RouterSettings(_Section):
         }
 
 
+class TraceSettings(_Section):
+    """How each answer came about, for `expert trace`."""
+
+    keep: Annotated[int, Field(ge=0)] = 1000
+    """How many answers' traces are kept, the last ones; 0 keeps none."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set, with its default.
 
@@ -154,6 +161,7 @@ class Settings(BaseSettings):
     answer: AnswerSettings = AnswerSettings()
     model: ModelSettings = ModelSettings()
     router: RouterSettings = RouterSettings()
+    trace: TraceSettings = TraceSettings()
 
     @classmethod
     def settings_customise_sources(

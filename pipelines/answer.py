@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipelines.evidence import Evidence
 
@@ -61,6 +61,8 @@ class Answer:
     :param dropped_citations: Marks in a reply that pointed at no source.
     :param usage: Tokens read and written by a language model.
     :param claims: Each sentence that it wrote, those too that were left out as not backed.
+    :param written: How it came to be written, for a trace: ``messages`` as the model got them,
+        its ``reply`` as it was, ``model`` and ``adapter``.
     """
 
     text: str | None
@@ -73,6 +75,7 @@ class Answer:
     dropped_citations: int = 0
     usage: Mapping[str, int] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def abstained(self) -> bool:

@@ -9,7 +9,7 @@ from haystack.dataclasses import ChatMessage, StreamingChunk
 
 from adapters.training.render import closed_book
 from pipelines.answer import Answer
-from pipelines.generators import PhiChatGenerator
+from pipelines.generators import PhiChatGenerator, written
 
 NOTHING_SAID = "the adapter has nothing to say to this"
 
@@ -62,14 +62,14 @@ class AdapterAnswerer:
         :raises AdapterError: When there is no such adapter, or it is another model's.
         :raises GenerationError: When the question is too long for the model.
         """
-        (asked,) = closed_book(query)
+        messages = [ChatMessage.from_user(one["content"]) for one in closed_book(query)]
 
         def told(chunk: StreamingChunk) -> None:
             if on_text is not None:
                 on_text(chunk.content)
 
         (reply,) = self.generator.run(
-            [ChatMessage.from_user(asked["content"])],
+            messages,
             told if on_text else None,
             {"adapter": self.adapter},
         )["replies"]
@@ -80,5 +80,6 @@ class AdapterAnswerer:
             reason=None if text else NOTHING_SAID,
             answerer="phi3",
             usage=reply.meta["usage"],
+            written=written(messages, reply),
         )
         return {"answer": answer, "adapter": reply.meta["adapter"]}

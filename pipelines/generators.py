@@ -170,6 +170,20 @@ class PhiChatGenerator:
         return {"replies": [ChatMessage.from_assistant(generation.text, meta=meta)]}
 
 
+def written(messages: list[ChatMessage], reply: ChatMessage) -> dict[str, Any]:
+    """Return how a reply came to be written, for a trace.
+
+    :param messages: What the model was asked.
+    :param reply: What it said.
+    """
+    return {
+        "messages": [{"role": m.role.value, "content": m.text or ""} for m in messages],
+        "reply": reply.text or "",
+        "model": reply.meta["model"],
+        "adapter": reply.meta["adapter"],
+    }
+
+
 def _checked(options: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(options.keys() - _OPTIONS):
         known = ", ".join(sorted(_OPTIONS))

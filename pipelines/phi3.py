@@ -11,7 +11,7 @@ from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, nearest
 from pipelines.citations import resolve
 from pipelines.confidence import confidence, features
 from pipelines.evidence import Evidence
-from pipelines.generators import PhiChatGenerator
+from pipelines.generators import PhiChatGenerator, written
 from pipelines.ground import ground
 
 # Every token costs on a CPU, and a small model follows few words better than many.
@@ -113,15 +113,16 @@ class Phi3Answerer:
             if on_text is not None:
                 on_text(chunk.content)
 
+        asked = prompt(query, evidence)
         (reply,) = self.generator.run(
-            prompt(query, evidence),
+            asked,
             told if on_text else None,
             {"adapter": self.adapter} if self.adapter else None,
         )["replies"]
-        written = reply.text or ""
-        said = resolve(written, evidence)
+        text = reply.text or ""
+        said = resolve(text, evidence)
         refused = not said.text or REFUSAL in said.text.casefold()
-        grounded = ground(query, "" if refused else written, evidence)
+        grounded = ground(query, "" if refused else text, evidence)
         cited = resolve(grounded.reply, evidence)
         answer = Answer(
             cited.text or None,
@@ -131,6 +132,7 @@ class Phi3Answerer:
             dropped_citations=said.dropped,
             usage=reply.meta["usage"],
             claims=grounded.claims,
+            written=written(asked, reply),
         )
         if not cited.text:
             reason = NOT_IN_SOURCES if refused else f"{NOT_BACKED}: {grounded.fault}"

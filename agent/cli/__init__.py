@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -24,6 +25,7 @@ _COMMANDS = {
     "router": "Look at, fit, teach, measure and roll back the router.",
     "lab": "Teach the lab model to read, and measure it.",
     "eval": "Ask your questions by every route, and report which is best.",
+    "trace": "List the last answers, and show how one came about.",
     "measure": "Measure answers on your questions, step by step.",
     "pipelines": "Show, draw or export the retrieval pipeline.",
     "config": "Show the settings in force.",
@@ -89,6 +91,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     :param arguments: Arguments after the command's name; None for the process's own.
     """
+    # A warning is one line, like an error, and not a place in the source.
+    warnings.formatwarning = lambda message, *_, **__: f"expert: {message}\n"
     sys.exit(run(arguments))
 
 

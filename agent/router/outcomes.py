@@ -1,7 +1,6 @@
 """What became of routed questions, kept in one SQLite file for the router to learn from."""
 
 import json
-import re
 import sqlite3
 import time
 import uuid
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from agent.errors import RouterError
+from agent.printable import without_passwords
 
 Source = Literal["suite", "chat", "api"]
 FILE = "outcomes.sqlite"
@@ -38,8 +38,6 @@ _INDEX = "CREATE INDEX outcomes_by_question ON outcomes (question)"
 _WAIT_S = 30.0
 # The general error is what a missing table is.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-# Of an address with credentials, the password.
-_PASSWORD = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +157,7 @@ class OutcomeStore:
 
         :raises RouterError: When the file is damaged.
         """
-        return self._select("WHERE question = ?", _without_passwords(question))
+        return self._select("WHERE question = ?", without_passwords(question))
 
     def count(self) -> int:
         """Return how many outcomes there are.
@@ -233,7 +231,7 @@ class OutcomeStore:
 
 def _row(outcome: Outcome) -> tuple[object, ...]:
     row = {name: getattr(outcome, name) for name in _NAMES}
-    row["question"] = _without_passwords(outcome.question)
+    row["question"] = without_passwords(outcome.question)
     # Always as long, so that texts are in the order of times.
     row["at"] = outcome.at.astimezone(UTC).isoformat(timespec="microseconds")
     row["adapters"] = json.dumps(dict(outcome.adapters))
@@ -247,7 +245,3 @@ def _outcome(row: tuple[Any, ...]) -> Outcome:
     values["adapters"] = dict(json.loads(values["adapters"]))
     values["features"] = dict(json.loads(values["features"]))
     return Outcome(**cast("Any", values))
-
-
-def _without_passwords(question: str) -> str:
-    return _PASSWORD.sub(r"\1***", question)

@@ -35,6 +35,9 @@ def test_every_citation_of_a_reply_is_a_place_in_the_evidence(answerer: Phi3Answ
     assert answer.answerer == "phi3"
     assert answer.usage["prompt_tokens"] > 30
     assert answer.abstained == (not answer.citations)
+    assert [m["role"] for m in answer.written["messages"]] == ["system", "user"]
+    assert answer.written["reply"]
+    assert 0 <= answer.confidence < 1
     for citation in answer.citations:
         source = next(p for p in evidence if p.document == citation.document)
         at = slice(citation.start - source.start, citation.end - source.start)

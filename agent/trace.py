@@ -1,0 +1,244 @@
+"""Traces: how each answer came about, kept in one SQLite file of the workspace."""
+
+import json
+import secrets
+import sqlite3
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from adapters.errors import ExpertError
+from agent.errors import TraceError
+from agent.printable import without_passwords
+from agent.routes import Reply
+from agent.workspace import Workspace
+
+FILE = "traces.sqlite"
+LAST = "last"
+_TABLE = """CREATE TABLE IF NOT EXISTS traces (
+    id TEXT PRIMARY KEY,
+    withheld INTEGER NOT NULL,
+    content TEXT NOT NULL
+)"""
+_WAIT_S = 5.0
+# So many more than are kept before the oldest are dropped: not with every answer.
+_SLACK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How one answer came about.
+
+    :param id: UTC date and time, and a few characters of chance.
+    :param withheld: Whether there was no answer.
+    :param content: What is kept, as ``expert trace --json`` prints it.
+    """
+
+    id: str
+    withheld: bool
+    content: dict[str, Any]
+
+
+class TraceStore:
+    """The traces of a workspace; several threads and processes may write.
+
+    :param path: The file; made, for its owner only, when first written.
+    :param keep: How many are kept; the oldest are dropped. None for all.
+    """
+
+    def __init__(self, path: Path, keep: int | None = None) -> None:
+        self.path, self._keep = path, keep
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._since = _SLACK
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def add(self, trace: Trace) -> None:
+        """Keep a trace.
+
+        :raises TraceError: When the file cannot be written.
+        """
+        told = without_passwords(json.dumps(trace.content, ensure_ascii=False))
+        row = (trace.id, int(trace.withheld), told)
+        with self._opened("write", create=True) as db, db:
+            db.execute("INSERT INTO traces VALUES (?, ?, ?)", row)
+            self._since += 1
+            if self._keep is not None and self._since > _SLACK:
+                self._since = 0
+                db.execute(
+                    "DELETE FROM traces WHERE rowid NOT IN "
+                    "(SELECT rowid FROM traces ORDER BY rowid DESC LIMIT ?)",
+                    (self._keep,),
+                )
+
+    def latest(self, limit: int, *, withheld: bool = False) -> list[Trace]:
+        """Return the last traces, the newest first.
+
+        :param limit: How many at most.
+        :param withheld: Only those of questions that were not answered.
+        :raises TraceError: When the file cannot be read.
+        """
+        where = "WHERE withheld " if withheld else ""
+        return self._select(f"{where}ORDER BY rowid DESC LIMIT ?", limit)
+
+    def find(self, name: str) -> Trace:
+        """Return the trace of an id, of the beginning of one, or the ``last``.
+
+        :raises TraceError: When there is none or more than one, or the file cannot be read.
+        """
+        if name == LAST:
+            found = self.latest(1)
+        else:
+            found = self._select("WHERE substr(id, 1, ?) = ? LIMIT 2", len(name), name)
+        if not found:
+            raise TraceError(f"there is no trace {name}: `expert trace` lists them")
+        if len(found) > 1:
+            raise TraceError(f"more than one trace begins with {name}: give more of it")
+        return found[0]
+
+    def clear(self) -> int:
+        """Remove all traces and return how many there were.
+
+        :raises TraceError: When the file cannot be written.
+        """
+        if not self.path.is_file():
+            return 0
+        with self._opened("write", create=False) as db:
+            with db:
+                count = db.execute("DELETE FROM traces").rowcount
+            # What is deleted stays in the file until then.
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return count
+
+    def _select(self, where: str, *values: object) -> list[Trace]:
+        if not self.path.is_file():
+            return []
+        query = f"SELECT id, withheld, content FROM traces {where}"  # noqa: S608
+        with self._opened("read", create=False) as db:
+            rows = db.execute(query, values).fetchall()
+        return [Trace(id_, bool(withheld), json.loads(text)) for id_, withheld, text in rows]
+
+    @contextmanager
+    def _opened(self, action: str, *, create: bool) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._lock:
+                if self._db is None:
+                    self._db = self._open(create)
+                yield self._db
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise TraceError(f"cannot {action} the traces in {self.path} ({error})") from None
+
+    def _open(self, create: bool) -> sqlite3.Connection:
+        if create:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Before SQLite makes it: it holds what people asked.
+            self.path.touch(mode=0o600)
+        db = sqlite3.connect(self.path, timeout=_WAIT_S, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.execute(_TABLE)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+
+class Recorder:
+    """Gives replies an id and keeps their traces; what cannot be kept is warned of once.
+
+    :param workspace: Keeps them, as many as its settings say.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        keep = workspace.settings.trace.keep
+        self._store = TraceStore(workspace.path / "runs" / FILE, keep) if keep else None
+
+    @cached_property
+    def _versions(self) -> dict[str, str | None]:
+        from agent.router.remember import index_stamp
+
+        settings = self._workspace.settings
+        return {
+            "phi-expert": version("phi-expert"),
+            "index": index_stamp(self._workspace) or None,
+            "embedder": settings.embedder.model,
+            "model": settings.model.name,
+        }
+
+    def keep(self, reply: Reply) -> Reply:
+        """Return the reply with its trace's id, where its trace could be kept."""
+        if self._store is None:
+            return reply
+        now = datetime.now(UTC)
+        kept = replace(reply, trace=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
+        assert kept.trace is not None  # noqa: S101
+        told = content(kept) | {"at": now.isoformat(timespec="milliseconds")}
+        try:
+            self._store.add(
+                Trace(kept.trace, reply.answer.abstained, told | {"versions": self._versions})
+            )
+        except ExpertError as error:
+            warnings.warn(f"{error}; answers are no longer traced", stacklevel=3)
+            self._store = None
+            return reply
+        return kept
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._store is not None:
+            self._store.close()
+
+
+def content(reply: Reply) -> dict[str, Any]:
+    """Return what a trace keeps of a reply: how it was printed, and what led to it."""
+    told = reply.to_dict()
+    cited = {(piece.document, piece.start) for piece in reply.evidence}
+    return {
+        **told,
+        "nearest": None if reply.answer.nearest is None else asdict(reply.answer.nearest),
+        "passages": [
+            {
+                "document": hit.document,
+                "title": hit.title,
+                "page": hit.page,
+                "start": hit.start,
+                "end": hit.end,
+                "score": hit.score,
+                "bm25": hit.bm25,
+                "vector": hit.vector,
+                "evidence": any(
+                    document == hit.document and hit.start <= start < hit.end
+                    for document, start in cited
+                ),
+            }
+            for hit in reply.hits
+        ],
+        "evidence": [
+            {
+                "document": piece.document,
+                "start": piece.start,
+                "end": piece.end,
+                "context": piece.context,
+                "text": piece.text,
+            }
+            for piece in reply.evidence
+        ],
+        "written": dict(reply.answer.written),
+        "features": dict((reply.decision and reply.decision.features) or {}),
+    }

@@ -84,6 +84,8 @@ class AdapterCard(_Part):
     :param metrics: Such as ``eval_loss_before`` and ``eval_loss_after``.
     :param versions: Versions of the libraries that it was trained with.
     :param questions: Some of the questions that it was trained on, for the router.
+    :param question_sources: Of each of these the documents that it rests on; empty where none is
+        known.
     :param files: The adapter's other files, by name.
     """
 
@@ -110,6 +112,7 @@ class AdapterCard(_Part):
     questions: tuple[Annotated[str, Field(max_length=10_000)], ...] = Field(
         default=(), max_length=1000
     )
+    question_sources: tuple[tuple[str, ...], ...] = Field(default=(), max_length=1000)
     files: dict[str, FileFacts] = Field(default_factory=dict)
 
     @field_validator("target_modules")

@@ -296,6 +296,7 @@ def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
         timings_ms={**took, "total": total},
         decision=plan.decision,
         tried=tuple(one.route for one in tried),
+        changed=() if done.answer.abstained else done.changed,
     )
 
 

@@ -41,6 +41,7 @@ class Reply:
     :param decision: How the router chose; None where the caller did.
     :param tried: The routes that were taken, in turn: two where the first had no answer.
     :param trace: Id of its trace; None where none is kept.
+    :param changed: Documents that have changed since the adapter that wrote learned from them.
     """
 
     question: str
@@ -54,6 +55,7 @@ class Reply:
     decision: Decision | None = None
     tried: tuple[str, ...] = ()
     trace: str | None = None
+    changed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as ``expert ask --json`` prints it."""
@@ -89,6 +91,7 @@ class Reply:
             ],
             "searched": self.searched,
             "trace": self.trace,
+            "changed_documents": list(self.changed),
         }
 
 
@@ -98,6 +101,7 @@ class Answered:
 
     :param route: The route.
     :param took: Milliseconds of its steps.
+    :param changed: Documents that have changed since the adapter that wrote learned from them.
     """
 
     route: str
@@ -105,6 +109,7 @@ class Answered:
     adapter: str | None = None
     found: Found = field(default_factory=lambda: Found([], []))
     took: Mapping[str, float] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +119,13 @@ class Way:
     :param route: The route.
     :param tell: Returns the answer to a question from what was found, and who wrote it.
     :param is_written: Whether a language model writes it, which it does for several at once.
+    :param changed: Documents that have changed since the adapter that writes learned from them.
     """
 
     route: str
     tell: Callable[[str, Found, OnText | None], tuple[Answer, str | None]]
     is_written: bool = False
+    changed: tuple[str, ...] = ()
 
     def answer(self, searched: str, found: Found, on_text: OnText | None = None) -> Answered:
         """Answer a question from what was found."""
@@ -133,7 +140,7 @@ class Way:
                 }
             )
         took = {"answer": 1000 * (time.perf_counter() - started)}
-        return Answered(self.route, answer, adapter, found, took)
+        return Answered(self.route, answer, adapter, found, took, self.changed)
 
 
 def _withheld(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, None]:
@@ -269,11 +276,21 @@ class Routes:
         if route == "expert" and adapter is not None:
             expert = self.expert(adapter)
             expert.warm_up()
-            return _by_expert(expert)
+            return replace(_by_expert(expert), changed=self._changed(adapter))
         writes = adapter if route == "hybrid" else None
         answerer = self.answerer if writes is None else self.hybrid(writes)
         answerer.warm_up()
-        return _from_documents(answerer, writes)
+        changed = () if writes is None else self._changed(writes)
+        return replace(_from_documents(answerer, writes), changed=changed)
+
+    def _changed(self, adapter: str) -> tuple[str, ...]:
+        """Return the documents that have changed since an adapter learned from them."""
+        from adapters.registry import Registry
+        from agent.freshness import freshness_of
+
+        card = Registry(self._workspace.adapters_folder).get(adapter).card
+        fresh = freshness_of(self._workspace, {adapter: card})[adapter]
+        return (*fresh.changed, *fresh.missing) if fresh is not None else ()
 
     def expert(self, adapter: str) -> "AdapterAnswerer":
         """Return what answers on the route ``expert``."""

@@ -1,13 +1,15 @@
 """Train an adapter: what must be there before, and what becomes of it after."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapters.cache import write_whole
 from adapters.errors import AdapterError, TrainingError
 from adapters.training.examples import Example
 from agent.errors import WorkspaceError
@@ -24,6 +26,7 @@ EXTRA = "training needs the extra: pip install 'phi-expert[train]'"
 _LIBRARIES = ("trl", "peft", "datasets")
 # Shown to the router as what the adapter is asked.
 _MOST_QUESTIONS, _LONGEST = 200, 10_000
+_SHOWN = 10
 
 
 def require_extra(method: str) -> None:
@@ -97,6 +100,7 @@ def card_of(
         metrics=result.metrics,
         versions=result.versions,
         questions=tuple(q[:_LONGEST] for q in prepared.questions[:_MOST_QUESTIONS]),
+        question_sources=prepared.question_sources[:_MOST_QUESTIONS],
     )
 
 
@@ -170,6 +174,66 @@ def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> 
             yield folder
     except Timeout:
         raise WorkspaceError(f"{name} is being trained by another process: wait for it") from None
+
+
+def changed_since(workspace: Workspace, name: str, prepared: "Prepared") -> str | None:
+    """Return a question to the user where rows rest on documents that have changed.
+
+    :param name: The adapter; what counts is the version in use.
+    :param prepared: The rows.
+    """
+    from adapters.registry import Registry
+    from agent.freshness import freshness_of
+
+    registry = Registry(workspace.adapters_folder)
+    if name not in registry.names():
+        return None
+    adapter = registry.get(name)
+    fresh = freshness_of(workspace, {name: adapter.card})[name]
+    changed = {*fresh.changed, *fresh.missing} if fresh is not None else set[str]()
+    rows = [e for e in prepared.train.examples if changed.intersection(e.sources)]
+    if not rows:
+        return None
+    documents = sorted(changed.intersection(n for e in rows for n in e.sources))
+    lines = ", ".join(str(example.line) for example in rows[:_SHOWN])
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    return (
+        f"documents have changed since {adapter.reference} was trained, {', '.join(documents)}: "
+        f"are the answers of lines {lines}{more} still right?"
+    )
+
+
+def remember(workspace: Workspace, name: str, arguments: Mapping[str, Any]) -> None:
+    """Keep how an adapter was trained, for :func:`remembered`.
+
+    :param arguments: What the command was given.
+    """
+    told = {
+        key: {"path": str(value.resolve())} if isinstance(value, Path) else value
+        for key, value in arguments.items()
+    }
+    write_whole(_arguments(workspace, name), json.dumps(told, ensure_ascii=False).encode())
+
+
+def remembered(workspace: Workspace, name: str) -> dict[str, Any]:
+    """Return how an adapter was trained last.
+
+    :raises WorkspaceError: When it was not trained in this workspace.
+    """
+    try:
+        told = json.loads(_arguments(workspace, name).read_text(encoding="utf-8"))
+        return {k: Path(v["path"]) if isinstance(v, dict) else v for k, v in told.items()}
+    except FileNotFoundError:
+        raise WorkspaceError(
+            f"how {name} was trained is not known in workspace {workspace.path}: "
+            f"`expert train {name} DATA`"
+        ) from None
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise WorkspaceError(f"{_arguments(workspace, name)} cannot be read: {error}") from None
+
+
+def _arguments(workspace: Workspace, name: str) -> Path:
+    return workspace.path / "runs" / "training" / f"{name}.json"
 
 
 def _domain(examples: tuple[Example, ...]) -> str:

@@ -31,6 +31,7 @@ class Prepared:
     :param grounded: Of the rows to learn from, how they got passages; None where none did.
     :param questions: What is asked in them, without passages.
     :param sources: Documents of the index that the rows rest on.
+    :param question_sources: Names of those that each question rests on.
     """
 
     train: TrainingData
@@ -40,6 +41,7 @@ class Prepared:
     with_retrieval: bool = False
     grounded: "Grounded | None" = None
     sources: tuple["SourceDocument", ...] = ()
+    question_sources: tuple[tuple[str, ...], ...] = ()
 
 
 def prepare(
@@ -92,9 +94,18 @@ def prepare(
         warnings.append(
             f"not in the index, so that changes of them will not be noticed: {_named(missing)}"
         )
-    asked = dict.fromkeys(questions[example.line] for example in train.examples)
+    asked: dict[str, set[str]] = {}
+    for example in train.examples:
+        asked.setdefault(questions[example.line], set()).update(example.sources)
     return Prepared(
-        train, measured, tuple(warnings), tuple(asked), mixture is not None, grounded, sources
+        train,
+        measured,
+        tuple(warnings),
+        tuple(asked),
+        mixture is not None,
+        grounded,
+        sources,
+        tuple(tuple(sorted(names)) for names in asked.values()) if sources else (),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EMPHASIS = "bold yellow"
 _MOST_SHOWN = 240
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,12 @@ def print_reply(console: Console, reply: "Reply", *, panel: bool = False) -> Non
             if claim.fault:
                 left = f"Left out: {shortened(claim.text)} ({one_line(claim.fault)})"
                 print_text(console, Text(left, style="yellow"))
+    if reply.changed and reply.adapter:
+        named = ", ".join(map(one_line, reply.changed[:_MOST_NAMED]))
+        more = " and others" if len(reply.changed) > _MOST_NAMED else ""
+        name = one_line(reply.adapter).partition("@")[0]
+        said = f"{name} learned from documents that have changed since: {named}{more}"
+        print_text(console, Text(f"{said}; `expert train {name} --refresh`", style="yellow"))
     print_text(console, Text(summary(reply), style="dim"))
 
 

@@ -20,6 +20,7 @@ Examples:
   expert train hr questions.jsonl --dry-run
   expert train hr questions.jsonl --domain "leave and pay"
   expert train hr questions.jsonl --with-retrieval --resume
+  expert train hr --refresh
 
 \b
 A line of the file; context, source_documents, domain and system may be left out:
@@ -29,12 +30,14 @@ or a conversation:
 A CSV file has the same names in its first line.
 """
 _SHOWN = 20
+# Options of one run, which the next one is not to have.
+_ONCE = frozenset(("name", "refresh", "resume", "anew", "dry_run", "as_json"))
 _SHOWN_ANSWERS, _LONGEST_SHOWN = 3, 100
 
 
 @click.command("train", epilog=_EXAMPLES)
 @click.argument("name")
-@click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("data", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Measure on this file.")
 @click.option(
     "--eval-split",
@@ -76,6 +79,11 @@ _SHOWN_ANSWERS, _LONGEST_SHOWN = 3, 100
 )
 @click.option("--domain", help="What the adapter answers for.  [default: as most rows say]")
 @click.option("--description", default="", help="What the adapter is for, in a sentence.")
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Train it again as it was trained last; DATA and options may be given anew.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a training that was cut off.")
 @click.option("--anew", is_flag=True, help="Begin again though a training was cut off.")
 @click.option(
@@ -94,7 +102,7 @@ def command(
     workspace: Workspace,
     /,
     name: str,
-    data: Path,
+    data: Path | None,
     eval_file: Path | None,
     eval_split: float | None,
     method: str,
@@ -104,6 +112,7 @@ def command(
     gold_share: float,
     domain: str | None,
     description: str,
+    refresh: bool,
     resume: bool,
     anew: bool,
     strict: bool,
@@ -114,8 +123,15 @@ def command(
     """Train an adapter NAME on the questions and answers in DATA, and register it.
 
     The data is checked first: rows that would harm are left out, each with its line and the
-    reason. Training may be stopped at any time and resumed.
+    reason. Training may be stopped at any time and resumed. When documents that its rows rest
+    on have changed, bring their answers up to date and --refresh it.
     """
+    context = click.get_current_context()
+    if refresh:
+        context.invoke(command, **_as_before(context, workspace, name))
+        return
+    if data is None:
+        raise click.UsageError("Missing argument 'DATA'.")
     if eval_file is not None and eval_split is not None:
         raise click.UsageError("--eval and --eval-split exclude each other")
     if resume and anew:
@@ -124,7 +140,15 @@ def command(
     from adapters.models import find_local
     from adapters.registry import Registry
     from agent.cli.train_display import counting
-    from agent.training import card_of, check_name, configured, require_extra, run_folder
+    from agent.training import (
+        card_of,
+        changed_since,
+        check_name,
+        configured,
+        remember,
+        require_extra,
+        run_folder,
+    )
     from agent.training_data import prepare
 
     check_name(name)
@@ -150,6 +174,8 @@ def command(
             mixture=mixture,
             on_progress=on_progress,
         )
+    if (doubt := changed_since(workspace, name, prepared)) is not None:
+        click.echo(f"expert: {doubt}", err=True)
     if not as_json:
         _report(prepared)
     if dry_run:
@@ -182,10 +208,23 @@ def command(
                 name, base, prepared, config, result, description=description, domain=domain
             )
             registered = Registry(workspace.adapters_folder).publish(folder, card)
+            remember(workspace, name, {k: v for k, v in context.params.items() if k not in _ONCE})
     if as_json:
         _print_json(prepared, result, registered)
     else:
         _done(result, registered)
+
+
+def _as_before(context: click.Context, workspace: Workspace, name: str) -> dict[str, Any]:
+    """Return the arguments of the adapter's last training, but for those that are given."""
+    from agent.training import remembered
+
+    source, given = context.get_parameter_source, context.params
+    default = click.core.ParameterSource.DEFAULT
+    kept = {k: v for k, v in remembered(workspace, name).items() if source(k) == default}
+    if given["data"] is not None:
+        kept.pop("data", None)
+    return {**given, **kept, "refresh": False}
 
 
 def _report(prepared: "Prepared") -> None:

@@ -3,7 +3,7 @@
 import random
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,11 +192,3 @@ def _passages(workspace: Workspace, embedder: Embedder) -> Floats:
 def _vectors(embedder: Embedder, texts: Sequence[str]) -> Floats:
     found = embedder.embed_queries(list(texts))
     return np.stack([encoding.vector for encoding in found]).astype(np.float32)
-
-
-def stale_shares(workspace: Workspace) -> Mapping[str, float]:
-    """Return of each adapter by name which share of its documents has changed since."""
-    from agent.freshness import freshness_of
-
-    cards = {adapter.name: adapter.card for adapter in _adapters(workspace)}
-    return {name: fresh.stale for name, fresh in freshness_of(workspace, cards).items() if fresh}

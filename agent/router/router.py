@@ -14,8 +14,9 @@ from agent.router.decision import ROUTES, Decision, Route
 from agent.router.features import Near
 from agent.router.memory import FILE as MEMORY_FILE
 from agent.router.memory import Memory
+from agent.router.outdated import Outdated, outdated
 from agent.router.policy import Policy
-from agent.router.remember import is_anything, is_current, remember, stale_shares
+from agent.router.remember import is_anything, is_current, remember
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller
 from agent.router.success import DOCUMENTS, FILE, SHIPPED, Success
@@ -30,6 +31,7 @@ Probe = Callable[[str], Sequence[Hit]]
 _MOST_READ = 20_000
 _SHARP = 12.0
 _SECOND = 0.1
+_NAMED = 3
 
 
 class Router:
@@ -42,7 +44,7 @@ class Router:
     :param classifier: Tells the adapters' domains; None for nearness alone.
     :param speller: Mends words before they are looked at; None to leave them.
     :param version: Name of this router.
-    :param stale: Of each adapter the share of its documents that has changed since.
+    :param changed: Of each adapter what has changed since it was trained, where anything has.
     """
 
     def __init__(
@@ -55,11 +57,11 @@ class Router:
         classifier: Classifier | None = None,
         speller: Speller | None = None,
         version: str = DEFAULT,
-        stale: Mapping[str, float] | None = None,
+        changed: Mapping[str, Outdated] | None = None,
     ) -> None:
         self.embedder, self.memory, self.policy = embedder, memory, policy
         self.version = version
-        self.success, self._speller, self._stale = success, speller, stale or {}
+        self.success, self._speller, self._changed = success, speller, changed or {}
         fits = classifier is not None and set(classifier.labels) == set(memory.adapters)
         self._classifier = classifier if fits else None
 
@@ -87,7 +89,7 @@ class Router:
             classifier=Classifier.load(folder) if (folder / FACTS).is_file() else None,
             speller=Speller.load(folder / WORDS) if (folder / WORDS).is_file() else None,
             version=version,
-            stale=stale_shares(workspace),
+            changed=outdated(workspace),
         )
 
     @property
@@ -139,7 +141,9 @@ class Router:
         encoding = self.embedder.embed_query(text)
         found, _ = self._near(encoding)
         values = self._of_question(text, encoding, found, follows)
-        return values if probe is None else values | self._of_index(text, encoding, found, probe)
+        if probe is None:
+            return values
+        return values | self._of_index(text, encoding, found, probe(text))
 
     def read(self, question: str) -> str:
         """Return a question as it is looked at: its words mended, a very long one cut."""
@@ -165,22 +169,23 @@ class Router:
     def _of_question(
         self, text: str, encoding: QueryEncoding, found: Near, follows: bool
     ) -> dict[str, float]:
+        changed = self._changed.get(found.adapter or "")
         return seen.of_question(
             text,
             encoding.vector,
             self.memory,
             found,
             follows=follows,
-            stale=self._stale.get(found.adapter or "", 0.0),
+            stale=changed.share if changed is not None else 0.0,
         )
 
     def _of_index(
-        self, text: str, encoding: QueryEncoding, found: Near, probe: Probe
+        self, text: str, encoding: QueryEncoding, found: Near, hits: Sequence[Hit]
     ) -> dict[str, float]:
         parts = seen.parts_of(text)
         encoded = self.embedder.embed_queries(parts) if len(parts) > 1 else [encoding]
         vectors = np.stack([one.vector for one in encoded])
-        return seen.of_index(text, probe(text), vectors, self.memory, found)
+        return seen.of_index(text, hits, vectors, self.memory, found)
 
     def _decide(
         self, text: str, encoding: QueryEncoding, follows: bool, probe: Probe | None
@@ -189,14 +194,27 @@ class Router:
         values = self._of_question(text, encoding, found, follows)
         stage, told = 1, self._told(values, 1, encoding)
         route, lead = self.policy.choose(told)
-        # To withhold is not decided before the documents were asked.
-        open_ = lead < self.policy.margin or route == "abstain"
+        adapter = self.memory.adapters.get(found.adapter or "")
+        changed = self._changed.get(found.adapter or "")
+        # To withhold is not decided before the documents were asked, nor to trust what an
+        # adapter knows of documents that have changed.
+        open_ = lead < self.policy.margin or route == "abstain" or changed is not None
+        hits: Sequence[Hit] = ()
         if open_ and probe is not None and self.memory.index:
-            values |= self._of_index(text, encoding, found, probe)
+            hits = probe(text)
+            values |= self._of_index(text, encoding, found, hits)
             stage, told = 2, self._told(values, 2, encoding)
             route, lead = self.policy.choose(told)
+        old: tuple[str, ...] = ()
+        if adapter is not None and changed is not None and "expert" in told:
+            old = changed.touching(adapter, encoding.vector, hits)
+            if old:
+                # What it knew stands in the documents, where it is looked up instead.
+                if "retrieval" in told:
+                    told["retrieval"] = max(told["retrieval"], told["expert"])
+                told["expert"] = 0.0
+                route, lead = self.policy.choose(told)
         writes = route in ("expert", "hybrid")
-        adapter = self.memory.adapters.get(found.adapter or "")
         shares = sorted(domain.values(), reverse=True)
         close = len(shares) > 1 and shares[0] - shares[1] < _SECOND
         return Decision(
@@ -207,7 +225,7 @@ class Router:
             out_of_scope=told["abstain"],
             expected_cost=self.policy.costs.get(route, 0.0),
             stage=stage,
-            reasons=self._reasons(route, values, found, stage),
+            reasons=self._reasons(route, values, found, stage, old),
             router_version=self.version,
             second_adapter=found.second[0] if writes and close else None,
             features=values,
@@ -220,9 +238,17 @@ class Router:
         return {route: found[route] for route in self.routes if route in found}
 
     def _reasons(
-        self, route: str, values: Mapping[str, float], found: Near, stage: int
+        self,
+        route: str,
+        values: Mapping[str, float],
+        found: Near,
+        stage: int,
+        old: Sequence[str],
     ) -> tuple[str, ...]:
         said = []
+        if old:
+            named = ", ".join(old[:_NAMED]) + (" and others" if len(old) > _NAMED else "")
+            said.append(f"{found.adapter} learned it from documents that have changed: {named}")
         if route in ("expert", "hybrid"):
             said.append(
                 f"{found.adapter} was trained on “{_short(found.question)}” "

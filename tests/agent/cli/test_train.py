@@ -236,7 +236,42 @@ def test_documents_of_the_index_are_noted_on_the_card(
     assert card.metrics == found.json["metrics"]
     assert card.hyperparameters["with_retrieval"] is True
     assert [source.document for source in card.sources] == ["hr/leave.md", "parking.txt"]
-    assert "Where do visitors park?" in card.questions
+    kept = dict(zip(card.questions, card.question_sources, strict=True))
+    assert kept["Where do visitors park?"] == ("parking.txt",)
+    assert kept["Room 3?"] == ()
+
+
+def test_an_adapter_is_trained_again_as_it_was_when_its_documents_have_changed(
+    expert: Run, model: Path, rooms: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/north.md").write_text("Room 7 is on floor 7.\n")
+    with rooms.open("a") as file:
+        row = {"question": "Room 77?", "answer": "Floor 7.", "source_documents": ["north.md"]}
+        file.write(json.dumps(row) + "\n")
+    assert expert("index", "docs").code == 0
+    told = expert("train", "rooms", "--refresh")
+    assert (told.code, told.out) == (1, "")
+    assert told.err.startswith("expert: how rooms was trained is not known in workspace .expert: ")
+    arguments = (str(rooms), "--model", str(model), *FAST, "--eval-split", "0", "--domain", "it")
+    assert expert("train", "rooms", *arguments).code == 0
+    (tmp_path / "docs/north.md").write_text("Room 7 is on floor 8 now.\n")
+    assert expert("index", "docs").code == 0
+    assert expert("adapters", "list", "--json").json["adapters"][0]["stale"] == 1
+
+    again = expert("train", "rooms", "--refresh", "--epochs", "1", "--json")
+
+    assert again.code == 0, again.err
+    assert (
+        "documents have changed since rooms@1 was trained, north.md: "
+        "are the answers of lines 21 still right?"
+    ) in again.err
+    assert again.json["adapter"] == "rooms@2"
+    card = AdapterCard.read(Path(again.json["path"]))
+    assert (card.domain, card.rank, card.method) == ("it", 2, "lora")
+    assert card.hyperparameters["epochs"] == 1
+    assert expert("adapters", "list", "--json").json["adapters"][0]["stale"] == 0
+    assert expert("train", "rooms").code == 2
 
 
 def test_lines_tell_of_a_training_now_and_then() -> None:

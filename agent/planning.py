@@ -119,7 +119,9 @@ class Planner:
     def _next_best(self, decision: Decision) -> tuple[str, str | None] | None:
         if decision.route == "abstain":
             return None
-        others = {r: p for r, p in decision.probabilities.items() if r != decision.route}
+        # An adapter's memory, which nothing checks, is not asked where documents had no answer.
+        tried = {decision.route, "expert"}
+        others = {r: p for r, p in decision.probabilities.items() if r not in tried}
         route = self._routes.router.policy.choose(others)[0] if others else "abstain"
         if route == "abstain":
             return None

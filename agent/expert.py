@@ -13,6 +13,7 @@ from typing import Self
 from adapters.errors import ExpertError
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
+from agent.parts import put_together
 from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
 from agent.router.decision import Decision
@@ -44,7 +45,7 @@ class _Begun:
     """A question whose answer may still be written."""
 
     plan: Plan | Failure
-    done: "Future[Answered | Failure]"
+    done: "Future[list[Answered] | Failure]"
     started: float
 
 
@@ -156,9 +157,7 @@ class Expert:
         started = time.perf_counter()
         with span("expert.ask", question) as opened:
             (plan,) = self._planner.plan([Question(question, tuple(history))])
-            done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
-            if done[0].answer.abstained and plan.otherwise is not None:
-                done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
+            done = self._tried(plan, on_text)
             reply = _reply(plan, done, 1000 * (time.perf_counter() - started))
             reply = self._recorder.keep(reply)
             opened.set_tags(
@@ -203,9 +202,9 @@ class Expert:
                     for plan in self._plan_each(asked):
                         waiting.append(self._start(plan, writers))
                         while waiting and (len(waiting) > block or waiting[0].done.done()):
-                            yield self._end(waiting.popleft(), writers)
+                            yield self._end(waiting.popleft())
                 while waiting:
-                    yield self._end(waiting.popleft(), writers)
+                    yield self._end(waiting.popleft())
             finally:
                 writers.shutdown(wait=False, cancel_futures=True)
 
@@ -231,58 +230,79 @@ class Expert:
             for question in questions:
                 yield from self._plan_each([question])
 
+    def _tried(self, plan: Plan, on_text: Callable[[str], None] | None = None) -> list[Answered]:
+        """Take a question's route, and the next best one where it has no answer."""
+        if plan.parts:
+            return self._part_by_part(plan, on_text)
+        done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
+        if done[0].answer.abstained and plan.otherwise is not None:
+            done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
+        return done
+
+    def _part_by_part(self, plan: Plan, on_text: Callable[[str], None] | None) -> list[Answered]:
+        """Answer each part of a question by its own route, and put the answers together."""
+        each = [
+            self._tried(replace(part, parts=()), on_text)
+            for part in self._planner.plan([Question(text) for text in plan.parts])
+        ]
+        told = [tried[0] if tried[-1].answer.abstained else tried[-1] for tried in each]
+        return [*(one for tried in each for one in tried), put_together(plan.parts, told)]
+
     def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
         """Search for a question, and answer it or have it answered."""
-        now: Future[Answered | Failure] = Future()
+        now: Future[list[Answered] | Failure] = Future()
+        started = time.perf_counter()
         if isinstance(plan, Failure):
             now.set_result(plan)
-            return _Begun(plan, now, time.perf_counter())
-        started = time.perf_counter()
+            return _Begun(plan, now, started)
+        found, retrieved, way = None, 0.0, None
         try:
-            found = self._routes.look(plan.route, plan.searched)
-            retrieved = 1000 * (time.perf_counter() - started)
-            way = self._routes.way(plan.route, plan.adapter)
+            if not plan.parts:
+                found = self._routes.look(plan.route, plan.searched)
+                retrieved = 1000 * (time.perf_counter() - started)
+                way = self._routes.way(plan.route, plan.adapter)
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)
 
-        def answer() -> Answered | Failure:
+        def answer() -> list[Answered] | Failure:
             try:
+                if way is None or found is None:
+                    return self._part_by_part(plan, None)
                 done = way.answer(plan.searched, found)
+                took = {} if plan.route == "expert" else {"retrieve": retrieved}
+                tried = [replace(done, took={**took, **done.took})]
+                if done.answer.abstained and plan.otherwise is not None:
+                    tried.append(self._routes.take(*plan.otherwise, plan.searched, None))
             except ExpertError as error:
                 return Failure(plan.question, error)
-            took = {} if plan.route == "expert" else {"retrieve": retrieved}
-            return replace(done, took={**took, **done.took})
+            return tried
 
-        if way.is_written:
+        if way is None or way.is_written:
             return _Begun(plan, writers.submit(answer), started)
         now.set_result(answer())
         return _Begun(plan, now, started)
 
-    def _end(self, begun: _Begun, writers: ThreadPoolExecutor) -> Reply | Failure:
-        """Wait for an answer, and try the next best route where there is none."""
-        plan, first = begun.plan, begun.done.result()
-        if isinstance(first, Failure):
-            return first
+    def _end(self, begun: _Begun) -> Reply | Failure:
+        """Wait for an answer."""
+        plan, tried = begun.plan, begun.done.result()
+        if isinstance(tried, Failure):
+            return tried
         assert isinstance(plan, Plan)  # noqa: S101 - a failed plan is done with a failure
-        done = [first]
-        if first.answer.abstained and plan.otherwise is not None:
-            route, adapter = plan.otherwise
-            again = self._start(replace(plan, route=route, adapter=adapter), writers)
-            second = again.done.result()
-            if isinstance(second, Failure):
-                return second
-            done.append(second)
         chosen = 0.0 if plan.decision is None else plan.took
-        reply = _reply(plan, done, chosen + 1000 * (time.perf_counter() - begun.started))
+        reply = _reply(plan, tried, chosen + 1000 * (time.perf_counter() - begun.started))
         return self._recorder.keep(reply)
 
 
 def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
-    """Return the reply of the last route tried, or of the first where none has an answer."""
+    """Return the reply of the last route tried, or of the first where none has an answer.
+
+    Of a question in parts the last one is all of them together, and no route of its own.
+    """
     done = tried[0] if tried[-1].answer.abstained else tried[-1]
+    routes = tried[:-1] if plan.parts else tried
     took: dict[str, float] = {} if plan.decision is None else {"route": plan.took}
-    for one in tried:
+    for one in routes:
         for name, milliseconds in one.took.items():
             took[name] = took.get(name, 0.0) + milliseconds
     return Reply(
@@ -295,7 +315,7 @@ def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
         evidence=tuple(done.found.evidence),
         timings_ms={**took, "total": total},
         decision=plan.decision,
-        tried=tuple(one.route for one in tried),
+        tried=tuple(one.route for one in routes),
         changed=() if done.answer.abstained else done.changed,
     )
 

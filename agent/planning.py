@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
+from agent.parts import asked_apart
 from agent.printable import printable
 from agent.router.decision import ROUTES, Decision
 from agent.routes import Routes
@@ -39,6 +40,8 @@ class Plan:
     :param adapter: Who writes, on the routes ``expert`` and ``hybrid``.
     :param decision: How the router chose; None where the caller did.
     :param took: Milliseconds that choosing took, on average of those chosen together.
+    :param parts: What it asks for, one by one, where the router chose ``hybrid`` for it and it asks
+        for several things; each is planned by itself.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
         best; None where the caller chose, or the router would rather have none.
     """
@@ -50,6 +53,7 @@ class Plan:
     decision: Decision | None
     took: float
     otherwise: tuple[str, str | None] | None = None
+    parts: tuple[str, ...] = ()
 
 
 class Planner:
@@ -94,14 +98,18 @@ class Planner:
         plans = []
         for n, (route, adapter) in enumerate(ways):
             decision = decisions.get(n)
-            otherwise = None
+            otherwise: tuple[str, str | None] | None = None
+            parts: tuple[str, ...] = ()
             if decision is not None and route is None:
                 route, adapter = decision.route, decision.adapter
                 otherwise = self._next_best(decision)
+                parts = asked_apart(searched[n]) if route == "hybrid" else ()
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
-            plans.append(Plan(texts[n], searched[n], route, adapter, decision, took, otherwise))
+            plans.append(
+                Plan(texts[n], searched[n], route, adapter, decision, took, otherwise, parts)
+            )
         return plans
 
     def likeliest(self, decision: Decision) -> str:

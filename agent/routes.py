@@ -85,6 +85,7 @@ class Reply:
             "usage": dict(self.answer.usage),
             "answerer": self.answer.answerer,
             "dropped_citations": self.answer.dropped_citations,
+            "missing": list(self.answer.missing),
             "claims": [
                 {"text": claim.text, "support": round(claim.support, 4), "fault": claim.fault}
                 for claim in self.answer.claims

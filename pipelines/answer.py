@@ -61,6 +61,7 @@ class Answer:
     :param dropped_citations: Marks in a reply that pointed at no source.
     :param usage: Tokens read and written by a language model.
     :param claims: Each sentence that it wrote, those too that were left out as not backed.
+    :param missing: Parts of the question that it does not answer.
     :param written: How it came to be written, for a trace: ``messages`` as the model got them,
         its ``reply`` as it was, ``model`` and ``adapter``.
     """
@@ -75,6 +76,7 @@ class Answer:
     dropped_citations: int = 0
     usage: Mapping[str, int] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    missing: tuple[str, ...] = ()
     written: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

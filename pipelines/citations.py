@@ -66,6 +66,15 @@ def without_marks(reply: str) -> tuple[str, list[int]]:
     return _MARK.sub("", reply).strip(), numbers
 
 
+def renumbered(text: str, by: int) -> str:
+    """Return a text whose marks name sources that many places later.
+
+    :param text: With marks such as ``[1]``.
+    :param by: How many sources go before.
+    """
+    return _MARK.sub(lambda m: re.sub(r"\d+", lambda n: str(int(n[0]) + by), m[0]), text)
+
+
 def _claim(reply: str, at: int) -> str:
     """Return the sentence that a mark at this place stands behind."""
     before = _MARK.sub("", reply[:at]).rstrip()

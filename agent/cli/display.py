@@ -92,6 +92,8 @@ def print_reply(console: Console, reply: "Reply", *, panel: bool = False) -> Non
             if claim.fault:
                 left = f"Left out: {shortened(claim.text)} ({one_line(claim.fault)})"
                 print_text(console, Text(left, style="yellow"))
+    for part in reply.answer.missing:
+        print_text(console, Text(f"Not answered: {shortened(part)}", style="yellow"))
     if reply.changed and reply.adapter:
         named = ", ".join(map(one_line, reply.changed[:_MOST_NAMED]))
         more = " and others" if len(reply.changed) > _MOST_NAMED else ""

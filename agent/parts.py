@@ -1,0 +1,97 @@
+"""Questions that ask for several things: taken apart, and their answers put together."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from agent.router.features import parts_of
+from agent.routes import Answered
+from pipelines.answer import Answer, Citation
+from pipelines.citations import renumbered
+from pipelines.search import Found
+
+_ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
+
+
+def asked_apart(question: str) -> tuple[str, ...]:
+    """Return each thing that a question asks for, behind what it says before it asks.
+
+    :param question: Such as "I am a donor. How long am I off, and who is told of it?"
+    :returns: None where it asks for one thing.
+    """
+    parts = parts_of(question)
+    asking = [part for part in parts if _ASKING.search(part)]
+    if len(asking) < 2:
+        return ()
+    said = list(takewhile(lambda part: part != asking[0], parts))
+    return tuple(". ".join([*said, part]) for part in asking)
+
+
+def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered:
+    """Return the answers to a question's parts as one answer to it.
+
+    Each part's answer is followed by the marks of what it cites. Where some parts have an answer
+    and others not, those are named as missing; where none has, the first one's reason stands.
+
+    :param parts: What was asked, one by one.
+    :param answered: What came of each.
+    """
+    found = Found(
+        [hit for one in answered for hit in one.found.hits],
+        [piece for one in answered for piece in one.found.evidence],
+    )
+    took: dict[str, float] = {}
+    for one in answered:
+        for name, milliseconds in one.took.items():
+            took[name] = took.get(name, 0.0) + milliseconds
+    given = [one for one in answered if not one.answer.abstained]
+    answer = _answer(parts, answered) if given else answered[0].answer
+    return Answered(
+        "hybrid",
+        answer,
+        next((one.adapter for one in given if one.adapter), None),
+        found,
+        took,
+        tuple(dict.fromkeys(name for one in given for name in one.changed)),
+    )
+
+
+def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> Answer:
+    texts: list[str] = []
+    citations: list[Citation] = []
+    highlights: list[tuple[int, int]] = []
+    usage: dict[str, int] = {}
+    confidence, length = 1.0, 0
+    for one in answered:
+        answer = one.answer
+        for name, count in answer.usage.items():
+            usage[name] = usage.get(name, 0) + count
+        if answer.text is None:
+            continue
+        highlights += [(start + length, end + length) for start, end in answer.highlights]
+        text = renumbered(answer.text, len(citations))
+        if answer.citations and text == answer.text and not answer.claims:
+            # A quote has no marks of its own.
+            marks = range(len(citations) + 1, len(citations) + len(answer.citations) + 1)
+            text = f"{text} [{', '.join(map(str, marks))}]"
+        citations += answer.citations
+        confidence *= answer.confidence
+        texts.append(text)
+        length += len(text) + 1
+    given = [one.answer for one in answered if not one.answer.abstained]
+    return replace(
+        given[0],
+        text=" ".join(texts),
+        confidence=confidence,
+        citations=tuple(citations),
+        answerer="+".join(dict.fromkeys(answer.answerer for answer in given)),
+        highlights=tuple(highlights),
+        dropped_citations=sum(one.answer.dropped_citations for one in answered),
+        usage=usage,
+        claims=tuple(claim for one in answered for claim in one.answer.claims),
+        missing=tuple(
+            part for part, one in zip(parts, answered, strict=True) if one.answer.abstained
+        ),
+        written={"parts": [dict(one.answer.written) for one in answered]},
+    )

@@ -1,0 +1,79 @@
+"""Questions taken apart, and answers put together with every mark at its own source."""
+
+import pytest
+
+from agent.parts import asked_apart, put_together
+from agent.routes import Answered
+from pipelines.answer import NOT_IN_SOURCES, Answer, Citation, Claim
+from pipelines.search import Found
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        (
+            "I am a donor. How long may I stay off, and who has to be told of it?",
+            ("I am a donor. How long may I stay off", "I am a donor. who has to be told of it?"),
+        ),
+        (
+            "Which belt fits the conveyor, and what did the last one cost?",
+            ("Which belt fits the conveyor", "what did the last one cost?"),
+        ),
+        ("How long is probation?", ()),
+        ("I am a donor and my sister is ill. How long may I be off?", ()),
+        ("", ()),
+        ("Bread, butter, and some more cheese", ()),
+    ],
+)
+def test_what_is_asked_anew_stands_behind_what_was_said(
+    question: str, parts: tuple[str, ...]
+) -> None:
+    assert asked_apart(question) == parts
+
+
+def cited(document: str) -> Citation:
+    return Citation(document, None, None, 0, 4, "text", 0.5)
+
+
+QUOTE = Answer("It costs 40 euros.", 0.8, (cited("a.md"), cited("b.md")), highlights=((9, 11),))
+WRITTEN = Answer(
+    "B-40. [1]",
+    0.5,
+    (cited("c.md"),),
+    answerer="phi3",
+    usage={"prompt_tokens": 3},
+    claims=(Claim("B-40.", 1.0),),
+)
+KNOWN = Answer("Anna.", 0.9, answerer="phi3", usage={"prompt_tokens": 2})
+NONE = Answer(None, 0.1, reason=NOT_IN_SOURCES)
+
+
+def answered(answer: Answer, route: str, adapter: str | None = None) -> Answered:
+    return Answered(route, answer, adapter, Found([], []), {"answer": 2.0})
+
+
+def test_marks_and_highlights_keep_their_places() -> None:
+    parts = ("What does it cost?", "Who knows?", "Which belt?", "And when?")
+    found = put_together(
+        parts,
+        [
+            answered(QUOTE, "retrieval"),
+            answered(KNOWN, "expert", "hr@1"),
+            answered(WRITTEN, "hybrid", "press@2"),
+            answered(NONE, "retrieval"),
+        ],
+    )
+    answer = found.answer
+    assert answer.text == "It costs 40 euros. [1, 2] Anna. B-40. [3]"
+    assert [c.document for c in answer.citations] == ["a.md", "b.md", "c.md"]
+    assert [answer.text[start:end] for start, end in answer.highlights] == ["40"]
+    assert answer.confidence == pytest.approx(0.8 * 0.9 * 0.5)
+    assert answer.usage == {"prompt_tokens": 5}
+    assert answer.missing == ("And when?",)
+    assert answer.claims == WRITTEN.claims
+    assert (found.route, found.adapter, found.took) == ("hybrid", "hr@1", {"answer": 8.0})
+
+
+def test_where_no_part_has_an_answer_there_is_none() -> None:
+    found = put_together(("a", "b"), [answered(NONE, "retrieval"), answered(NONE, "hybrid")])
+    assert (found.answer, found.answer.abstained) == (NONE, True)

@@ -1,9 +1,7 @@
 """The page of an evaluation: whole, self-contained, and never raw."""
 
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -13,36 +11,9 @@ from agent.evaluation.metrics import Judged, Measured
 from agent.evaluation.report import write_report
 from agent.expert import Failure, Reply
 from pipelines.evidence import Evidence
+from tests.agent.html_page import Page
 
 EVIL = "<script>alert('x')</script> & \"more\"\x1b[2J \u202eeci"
-
-
-class Page(HTMLParser):
-    """A page read back: its elements are closed in order."""
-
-    VOID: ClassVar = {"meta", "br"}
-
-    def __init__(self, content: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(content)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 import random
 import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from agent.errors import ReportError
 from agent.router.evaluation import Evaluation, Routed
 from agent.router.report import write_report
+from tests.agent.html_page import Page
 
 ROUTES = ("retrieval", "expert", "hybrid", "abstain")
 COSTS = {"retrieval": 0.12, "expert": 0.55, "hybrid": 0.8, "abstain": 0.02}
@@ -55,32 +54,8 @@ def _rows(count: int = 120, *, success: bool = True, wanted: bool = True) -> tup
     return tuple(rows)
 
 
-class Page(HTMLParser):
-    """A page read back: its elements are closed in order."""
-
-    VOID: ClassVar = {"meta", "br"}
-
-    def __init__(self, content: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(content)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
+class RouterPage(Page):
+    """The router's report."""
 
     def headings(self) -> list[str]:
         return re.findall(
@@ -91,9 +66,9 @@ class Page(HTMLParser):
         return sum(t == tag and attrs.get("class") == kind for t, attrs in self.tags)
 
 
-def _page(path: Path, evaluation: Evaluation) -> Page:
+def _page(path: Path, evaluation: Evaluation) -> RouterPage:
     write_report(path, evaluation)
-    return Page(path.read_text(encoding="utf-8"))
+    return RouterPage(path.read_text(encoding="utf-8"))
 
 
 def test_a_report_has_all_sections(tmp_path: Path) -> None:

@@ -100,8 +100,7 @@ class AnswerSettings(_Section):
     answerer: Literal["auto", "quote", "phi3"] = "auto"
     """quote (no language model), phi3, or auto for the one that measured better."""
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Least confidence with which an answer is given; when not set, quote has a calibrated one
-    and phi3 gives whatever the sources back."""
+    """Least confidence with which an answer is given; quote has a calibrated one when not set."""
 
 
 class RouterSettings(_Section):

@@ -129,10 +129,12 @@ def _show(told: Mapping[str, Any]) -> None:
         _put(console, "" if number > 1 else "Passages", f"{mark} {passage['score']:.3f} {place}")
     if any(passage["evidence"] for passage in told["passages"]):
         _put(console, "", "* became evidence")
-    for message in told["written"].get("messages", ()):
-        _put(console, message["role"].capitalize(), message["content"])
-    if "reply" in told["written"]:
-        _put(console, "Reply", told["written"]["reply"])
+    # Of a question that was taken apart each part was written by itself.
+    for written in (told["written"], *told["written"].get("parts", ())):
+        for message in written.get("messages", ()):
+            _put(console, message["role"].capitalize(), message["content"])
+        if "reply" in written:
+            _put(console, "Reply", written["reply"])
     for claim in told["claims"]:
         fault = f": {claim['fault']}" if claim["fault"] else ""
         backed = "left out" if claim["fault"] else "backed"

@@ -144,6 +144,9 @@ import agent.expert
 from agent.cli import run
 
 class Silent:
+    def warm_up(self):
+        pass
+
     def run(self, query, evidence, on_text=None):
         from pipelines.answer import Answer
         return {{"answer": Answer(None, 0.0, reason="it was not asked")}}
@@ -192,16 +195,16 @@ class TestQuote:
         assert len(reply["question"]) > 100_000
 
 
-def test_asking_leaves_nothing_behind_but_what_the_router_remembers(
+def test_asking_leaves_nothing_behind_but_traces_and_what_the_router_remembers(
     ask: Expert, own_workspace: Workspace
 ) -> None:
     ask(LEAVE, "--route", "retrieval")
-    assert {path.name for path in Path(own_workspace.path).iterdir()} == {"index"}
+    assert {path.name for path in Path(own_workspace.path).iterdir()} == {"index", "runs"}
     ask(LEAVE)
     filled = {
         path.name for path in own_workspace.path.iterdir() if path.is_dir() and any(path.iterdir())
     }
-    assert filled == {"index", "router"}
+    assert filled == {"index", "router", "runs"}
 
 
 def test_an_adapter_answers_by_itself_or_is_named_as_missing(

@@ -212,7 +212,7 @@ def test_ends_when_held_out_loss_rises_and_keeps_the_best(base, tmp_path):
 
 
 def test_fits_a_time_and_lowers_the_rate_towards_its_end(base, tmp_path):
-    result = run(base, tmp_path / "out", epochs=500, minutes=0.05, patience=0)
+    result = run(base, tmp_path / "out", epochs=500, minutes=0.1, patience=0)
     lines = read_log(tmp_path / "out" / "log.jsonl")
     rates = [line["learning_rate"] for line in lines if line["stage"] == "training"]
     assert result.steps < lines[0]["of"]

@@ -14,7 +14,9 @@ from agent.expert import Expert
 from agent.workspace import Workspace
 
 if __name__ == "__main__":
-    console = Console(record=True, width=100, highlight=False, file=io.StringIO())
+    console = Console(
+        record=True, width=100, highlight=False, force_terminal=True, file=io.StringIO()
+    )
     with Expert(Workspace(Path(sys.argv[1]))) as expert:
         for question in sys.argv[2:]:
             console.print(f'[bold green]$[/] expert ask "{question}"')

@@ -249,36 +249,26 @@ class Expert:
         return [*(one for tried in each for one in tried), put_together(plan.parts, told)]
 
     def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
-        """Search for a question, and answer it or have it answered."""
+        """Answer a question, or have it answered where a language model writes."""
         now: Future[list[Answered] | Failure] = Future()
         started = time.perf_counter()
         if isinstance(plan, Failure):
             now.set_result(plan)
             return _Begun(plan, now, started)
-        found, retrieved, way = None, 0.0, None
         try:
-            if not plan.parts:
-                found = self._routes.look(plan.route, plan.searched)
-                retrieved = 1000 * (time.perf_counter() - started)
-                way = self._routes.way(plan.route, plan.adapter)
+            # Of a question in parts a model writes some, as far as can be told beforehand.
+            is_written = bool(plan.parts) or self._routes.way(plan.route, plan.adapter).is_written
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)
 
         def answer() -> list[Answered] | Failure:
             try:
-                if way is None or found is None:
-                    return self._part_by_part(plan, None)
-                done = way.answer(plan.searched, found)
-                took = {} if plan.route == "expert" else {"retrieve": retrieved}
-                tried = [replace(done, took={**took, **done.took})]
-                if done.answer.abstained and plan.otherwise is not None:
-                    tried.append(self._routes.take(*plan.otherwise, plan.searched, None))
+                return self._tried(plan)
             except ExpertError as error:
                 return Failure(plan.question, error)
-            return tried
 
-        if way is None or way.is_written:
+        if is_written:
             return _Begun(plan, writers.submit(answer), started)
         now.set_result(answer())
         return _Begun(plan, now, started)

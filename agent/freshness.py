@@ -23,6 +23,11 @@ class Freshness:
     changed: tuple[str, ...]
     missing: tuple[str, ...]
 
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Names of both."""
+        return (*self.changed, *self.missing)
+
 
 class IndexedDocuments:
     """The documents of an index by name, and the hashes of their content.

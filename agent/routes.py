@@ -291,7 +291,7 @@ class Routes:
 
         card = Registry(self._workspace.adapters_folder).get(adapter).card
         fresh = freshness_of(self._workspace, {adapter: card})[adapter]
-        return (*fresh.changed, *fresh.missing) if fresh is not None else ()
+        return fresh.documents if fresh is not None else ()
 
     def expert(self, adapter: str) -> "AdapterAnswerer":
         """Return what answers on the route ``expert``."""

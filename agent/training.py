@@ -190,7 +190,7 @@ def changed_since(workspace: Workspace, name: str, prepared: "Prepared") -> str 
         return None
     adapter = registry.get(name)
     fresh = freshness_of(workspace, {name: adapter.card})[name]
-    changed = {*fresh.changed, *fresh.missing} if fresh is not None else set[str]()
+    changed = set(fresh.documents) if fresh is not None else set[str]()
     rows = [e for e in prepared.train.examples if changed.intersection(e.sources)]
     if not rows:
         return None

@@ -66,7 +66,7 @@ def outdated(workspace: Workspace) -> Mapping[str, Outdated]:
     found = {}
     for name, fresh in freshness_of(workspace, cards).items():
         if fresh is not None and fresh.stale:
-            documents = frozenset((*fresh.changed, *fresh.missing))
+            documents = frozenset(fresh.documents)
             resting = enumerate(cards[name].question_sources)
             places = frozenset(n for n, sources in resting if documents.intersection(sources))
             found[name] = Outdated(fresh.stale, documents, places)

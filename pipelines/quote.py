@@ -10,7 +10,7 @@ from typing import Any
 
 from haystack import component, default_from_dict, default_to_dict
 
-from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite
+from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.evidence import Evidence
 from pipelines.read import Reader, Reading, Text, open_reader
 
@@ -110,15 +110,15 @@ class QuoteAnswerer:
         """
         candidates = self.candidates(query, evidence)
         if not candidates:
-            return {"answer": Answer(None, 0.0, reason=NOTHING_FOUND)}
+            reads = any(piece.sentences for piece in evidence)
+            reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
+            return {"answer": Answer(None, 0.0, reason=reason, nearest=nearest(evidence))}
         calibration = load_calibration()
         best = candidates[0]
         threshold = calibration.threshold if self.threshold is None else self.threshold
         if best.probability < threshold:
-            nearest = _cited(evidence, best)
-            return {
-                "answer": Answer(None, best.probability, reason=NOT_IN_SOURCES, nearest=nearest)
-            }
+            near = _cited(evidence, best)
+            return {"answer": Answer(None, best.probability, reason=NOT_IN_SOURCES, nearest=near)}
         least = calibration.second * _odds(best)
         # Documents repeat themselves: the same sentence again would say nothing.
         told = _words(evidence, best)
@@ -126,7 +126,7 @@ class QuoteAnswerer:
         return {"answer": _quoted(evidence, [best, *(c for c in others if _odds(c) >= least)])}
 
     def candidates(self, query: str, evidence: list[Evidence]) -> list[Candidate]:
-        """Return every sentence of the evidence, the likeliest answer first."""
+        """Return every sentence of the evidence that asks nothing, the likeliest answer first."""
         self.warm_up()
         assert self._reader is not None  # noqa: S101
         readings = self._reader.read(
@@ -139,7 +139,9 @@ class QuoteAnswerer:
         for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
             other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
-                if not math.isfinite(reading.score):
+                # What asks does not answer: a heading, "6 weeks? 8 weeks?" in brackets.
+                asks = piece.text[start:end].rstrip(")\"'”’ ").endswith("?")
+                if asks or not math.isfinite(reading.score):
                     continue
                 features = (
                     reading.score,

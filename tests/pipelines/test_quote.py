@@ -55,6 +55,15 @@ def test_nothing_is_quoted_when_nothing_answers(answerer: QuoteAnswerer) -> None
     assert answer.nearest.quote in LEAVE
 
 
+def test_a_question_in_a_document_is_no_answer(answerer: QuoteAnswerer) -> None:
+    asking = piece("Duration (how long will the child need care? 6 weeks? 8 weeks?)", "care.md")
+    asked = "How many weeks will the child need care?"
+    answer = answerer.run(asked, [asking, piece(LEAVE)])["answer"]
+    assert "?" not in (answer.text or "")
+    answer = answerer.run(asked, [asking])["answer"]
+    assert (answer.text, answer.reason) == (None, NOT_IN_SOURCES)
+
+
 def test_without_evidence_it_says_so(answerer: QuoteAnswerer) -> None:
     answer = answerer.run(ASKED, [])["answer"]
     assert (answer.text, answer.reason, answer.nearest) == (None, NOTHING_FOUND, None)

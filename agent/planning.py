@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
@@ -102,8 +102,12 @@ class Planner:
             parts: tuple[str, ...] = ()
             if decision is not None and route is None:
                 route, adapter = decision.route, decision.adapter
-                otherwise = self._next_best(decision)
-                parts = asked_apart(searched[n]) if route == "hybrid" else ()
+                if self._is_for_tables(searched[n]):
+                    decision = self._to_tables(decision)
+                    route, adapter = decision.route, None
+                else:
+                    otherwise = self._next_best(decision)
+                    parts = asked_apart(searched[n]) if route == "hybrid" else ()
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
@@ -111,6 +115,21 @@ class Planner:
                 Plan(texts[n], searched[n], route, adapter, decision, took, otherwise, parts)
             )
         return plans
+
+    def _is_for_tables(self, searched: str) -> bool:
+        """Whether a table of the index answers a question, which no router learns from words."""
+        tables = self._routes.tables
+        if tables is None:
+            return False
+        reading = tables.read(searched)
+        return reading.query is not None or bool(reading.unclear)
+
+    def _to_tables(self, decision: Decision) -> Decision:
+        cost = self._routes.router.policy.costs.get("retrieval", 0.0)
+        reasons = (*decision.reasons, "every word of it is of a table of the index")
+        return replace(
+            decision, route="retrieval", adapter=None, expected_cost=cost, reasons=reasons
+        )
 
     def likeliest(self, decision: Decision) -> str:
         """Return the adapter of the domain that a question most likely belongs to.

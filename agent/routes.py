@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.assemble import open_answerer, open_generator, open_pipeline
+from agent.assemble import open_answerer, open_generator, open_pipeline, open_store
 from agent.router.decision import Decision
 from agent.spans import span
 from agent.workspace import Workspace
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agent.router.router import Router
     from pipelines.closed_book import AdapterAnswerer
     from pipelines.generators import PhiChatGenerator
+    from pipelines.tables.answer import TableAnswerer
 
 OnText = Callable[[str], None]
 OUT_OF_SCOPE = "neither the documents nor an adapter seem to be about this"
@@ -121,18 +122,26 @@ class Way:
     :param tell: Returns the answer to a question from what was found, and who wrote it.
     :param is_written: Whether a language model writes it, which it does for several at once.
     :param changed: Documents that have changed since the adapter that writes learned from them.
+    :param tables: Answers what asks for a count or a sum of the index's tables; None where the
+        route does not look into them.
     """
 
     route: str
     tell: Callable[[str, Found, OnText | None], tuple[Answer, str | None]]
     is_written: bool = False
     changed: tuple[str, ...] = ()
+    tables: "TableAnswerer | None" = None
 
     def answer(self, searched: str, found: Found, on_text: OnText | None = None) -> Answered:
-        """Answer a question from what was found."""
+        """Answer a question from what was found, or from a table."""
         started = time.perf_counter()
         with span("expert.answer", route=self.route) as opened:
-            answer, adapter = self.tell(searched, found, on_text)
+            counted = None if self.tables is None else self.tables.answer(searched)
+            if counted is not None:
+                answer, adapter = counted.answer, None
+                found = replace(found, evidence=list(counted.evidence))
+            else:
+                answer, adapter = self.tell(searched, found, on_text)
             opened.set_tags(
                 {
                     "answerer": answer.answerer,
@@ -185,6 +194,7 @@ class Routes:
         self._experts: dict[str, AdapterAnswerer] = {}
         self._hybrids: dict[str, Answerer] = {}
         self._router: Router | None = None
+        self._tables: TableAnswerer | None = None
         self._ways: dict[tuple[str, str | None], Way] = {}
         self._found: tuple[str, Found] | None = None
 
@@ -220,6 +230,21 @@ class Routes:
         """Whether there is an index, or a pipeline of the user's own."""
         own = self._workspace.settings.retrieval.pipeline is not None
         return own or (self._workspace.index_folder / "catalog.sqlite").is_file()
+
+    @property
+    def tables(self) -> "TableAnswerer | None":
+        """What answers from the index's tables; None where a pipeline of the user's own finds."""
+        own = self._workspace.settings.retrieval.pipeline is not None
+        with self.lock:
+            if self._tables is None and self.has_documents and not own:
+                from agent.router.remember import index_stamp
+                from pipelines.tables.answer import TableAnswerer
+                from pipelines.tables.tables import Tables
+
+                store = open_store(self._workspace, read_only=True)
+                self._resources.callback(store.close)
+                self._tables = TableAnswerer(Tables(store, lambda: index_stamp(self._workspace)))
+            return self._tables
 
     @property
     def answerer(self) -> Answerer:
@@ -282,7 +307,8 @@ class Routes:
         answerer = self.answerer if writes is None else self.hybrid(writes)
         answerer.warm_up()
         changed = () if writes is None else self._changed(writes)
-        return replace(_from_documents(answerer, writes), changed=changed)
+        tables = self.tables if route == "retrieval" else None
+        return replace(_from_documents(answerer, writes), changed=changed, tables=tables)
 
     def _changed(self, adapter: str) -> tuple[str, ...]:
         """Return the documents that have changed since an adapter learned from them."""

@@ -56,14 +56,15 @@ class Answer:
     :param citations: What it rests on, in the order in which it is cited.
     :param reason: Why there is no answer; None when there is one.
     :param nearest: Of an abstention, what came nearest to an answer.
-    :param answerer: ``quote`` or ``phi3``.
+    :param answerer: ``quote``, ``phi3`` or ``table``.
     :param highlights: Stretches of the text that are the very answer, as offsets.
     :param dropped_citations: Marks in a reply that pointed at no source.
     :param usage: Tokens read and written by a language model.
     :param claims: Each sentence that it wrote, those too that were left out as not backed.
     :param missing: Parts of the question that it does not answer.
     :param written: How it came to be written, for a trace: ``messages`` as the model got them,
-        its ``reply`` as it was, ``model`` and ``adapter``.
+        its ``reply`` as it was, ``model`` and ``adapter``; or the ``table``, the ``query`` as
+        it was read, its ``sql`` with ``parameters``, and of how many ``rows`` it was made.
     """
 
     text: str | None

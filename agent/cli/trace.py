@@ -133,6 +133,9 @@ def _show(told: Mapping[str, Any]) -> None:
     for written in (told["written"], *told["written"].get("parts", ())):
         for message in written.get("messages", ()):
             _put(console, message["role"].capitalize(), message["content"])
+        if "sql" in written:
+            _put(console, "Query", f"{written['sql']} with {written['parameters']}")
+            _put(console, "", f"of {written['rows']:,} rows")
         if "reply" in written:
             _put(console, "Reply", written["reply"])
     for claim in told["claims"]:

@@ -60,14 +60,12 @@ class Row:
     :param end: Offset after its last character.
     :param text: The row, exactly as it stands there.
     :param page: Page or slide, from 1, or None.
-    :param passage: Id of the passage that holds it, or its beginning.
     """
 
     start: int
     end: int
     text: str
     page: int | None
-    passage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +151,11 @@ def _rows(passages: Iterable[Document]) -> Iterator[tuple[Row, Document]]:
         ):
             # Within a row white space is a single blank.
             text = row.text + " " * (meta["start"] - row.end) + text
-            row = Row(row.start, meta["end"], text, row.page, row.passage)
+            row = Row(row.start, meta["end"], text, row.page)
             continue
         if row is not None and first is not None:
             yield row, first
-        row = Row(meta["start"], meta["end"], text, meta.get("page"), passage.id)
+        row = Row(meta["start"], meta["end"], text, meta.get("page"))
         first = passage
     if row is not None and first is not None:
         yield row, first

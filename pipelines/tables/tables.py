@@ -1,5 +1,6 @@
 """The tables of an index: what there is, and what queries find in them."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -62,6 +63,7 @@ class Tables:
 
     def __init__(self, store: "PassageStore", stamp: Callable[[], object] = lambda: None) -> None:
         self._store, self._stamp = store, stamp
+        self._lock = threading.Lock()
         self._read: tuple[object, dict[str, Table]] | None = None
         self._databases: dict[str, tuple[Table, TableDatabase]] = {}
 
@@ -75,11 +77,11 @@ class Tables:
 
     def _by_name(self) -> dict[str, Table]:
         stamp = self._stamp()
-        if self._read is None or self._read[0] != stamp:
-            passages = self._store.read_passages(_ROWS)
-            self._read = (stamp, {table.name: table for table in read_tables(passages)})
-            self._databases = {}
-        return self._read[1]
+        with self._lock:
+            if self._read is None or self._read[0] != stamp:
+                passages = self._store.read_passages(_ROWS)
+                self._read = (stamp, {table.name: table for table in read_tables(passages)})
+            return self._read[1]
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of :class:`TableQuery` with the names that there are.
@@ -130,9 +132,10 @@ class Tables:
             names = ", ".join(f'"{one}"' for one in list(tables)[:_SHOWN])
             more = f" and {len(tables) - _SHOWN} more" if len(tables) > _SHOWN else ""
             raise TableError(f'there is no table "{name}": there are {names}{more}')
-        if name not in self._databases or self._databases[name][0] is not table:
-            self._databases[name] = (table, TableDatabase(table))
-        return self._databases[name]
+        with self._lock:
+            if name not in self._databases or self._databases[name][0] is not table:
+                self._databases[name] = (table, TableDatabase(table))
+            return self._databases[name]
 
 
 def _cut(

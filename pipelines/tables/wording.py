@@ -1,0 +1,133 @@
+"""What a query found, as a sentence that says what was counted."""
+
+import re
+from collections.abc import Sequence
+
+from pipelines.convert.extracted import Scalar
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.query import Filter
+from pipelines.tables.table import Column, Table
+from pipelines.tables.tables import TableResult
+
+_MOST_GROUPS = 20
+_LEADS = {"sum": "total {}", "average": "average {}", "distinct": "different values of {}"}
+_EXTREMES = {
+    ("minimum", False): "lowest {}",
+    ("maximum", False): "highest {}",
+    ("minimum", True): "earliest {}",
+    ("maximum", True): "latest {}",
+}
+_NUMBERS = {"=": "is", "!=": "is not", "<": "is below", "<=": "is at most"}
+_NUMBERS |= {">": "is over", ">=": "is at least", "contains": "contains"}
+_DATES = {"=": "is in", "!=": "is not in", "<": "is before", "<=": "is until"}
+_DATES |= {">": "is after", ">=": "is since"}
+
+
+def tell(result: TableResult, vocabulary: Vocabulary) -> str:
+    """Return a result in one sentence, with the conditions that its rows meet.
+
+    Numbers that stand in a cell are given as they stand there, computed ones with commas and
+    the currency or percent sign of their column.
+    """
+    query, table = result.query, result.table
+    rows = vocabulary.rows_called(result.counted)
+    column = table.column(query.column) if query.column is not None else None
+    where = _where(table, query.filters, column)
+    if query.aggregate == "none":
+        texts = [
+            " | ".join(str(value) for value in row if value is not None) for row in result.values
+        ]
+        return f"{result.counted:,} {rows}{where}: {'; '.join(texts[:_MOST_GROUPS])}"
+    if query.group_by is not None:
+        return _groups(result, vocabulary, column, where)
+    if query.aggregate == "count":
+        return f"{result.counted:,} {rows}{where}."
+    assert column is not None  # noqa: S101 - every other aggregate has one
+    value = _value(result, column, result.value)
+    if query.aggregate == "distinct":
+        return f"{value} different values of {column.name}, in {result.counted:,} {rows}{where}."
+    return f"The {_lead(result, column)} is {value}, of {result.counted:,} {rows}{where}."
+
+
+def _lead(result: TableResult, column: Column | None) -> str:
+    aggregate = result.query.aggregate
+    if column is None:
+        return "number"
+    extreme = _EXTREMES.get((aggregate, column.is_moment))
+    return (extreme or _LEADS[aggregate]).format(column.name)
+
+
+def _groups(result: TableResult, vocabulary: Vocabulary, column: Column | None, where: str) -> str:
+    query = result.query
+    by = result.table.column(query.group_by or "")
+    shown = [
+        (_cell(by, group), _value(result, column, value))
+        for group, value in result.values[:_MOST_GROUPS]
+    ]
+    called = f"{query.period} of {query.group_by}" if query.period else query.group_by
+    what = vocabulary.rows_called(2) if column is None else _lead(result, column)
+    if len(shown) == 1 and query.order is not None:
+        ((group, value),) = shown
+        had = f"{value} {what}" if column is None else f"{what} {value}"
+        return f"{group} ({called}): {had}{where}."
+    more = len(result.values) - len(shown)
+    each = "; ".join(f"{group}: {value}" for group, value in shown)
+    rest = f"; and {more} more" if more else ""
+    return f"{what[0].upper()}{what[1:]} by {called}{where}: {each}{rest}."
+
+
+def _cell(column: Column | None, value: Scalar | None) -> str:
+    if isinstance(value, bool) or (column is not None and column.kind == "bool"):
+        return "true" if value else "false"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _value(result: TableResult, column: Column | None, value: Scalar | None) -> str:
+    """Return a result as its column writes such values."""
+    aggregate = result.query.aggregate
+    if column is None or aggregate in ("count", "distinct"):
+        return f"{value:,}"
+    if aggregate in ("minimum", "maximum") and result.query.group_by is None:
+        # As it stands in the row that has it.
+        for citation in result.citations:
+            if found := shown_in(citation.quote, column.name):
+                return found
+    if not column.is_number or value is None:
+        return _cell(column, value)
+    number = float(value)
+    decimals = column.decimals
+    if aggregate == "average":
+        decimals = max(2, decimals)
+    if number and abs(number) < 10**-decimals:
+        return f"{number:.3g}"
+    space = "" if column.after in ("", "%") else " "
+    before = column.before if len(column.before) <= 1 else f"{column.before} "
+    text = f"{abs(number):,.{decimals}f}"
+    return f"{'-' if number < 0 else ''}{before}{text}{space}{column.after}"
+
+
+def shown_in(row: str, column: str) -> str | None:
+    """Return what a row's text shows for a column; None where it cannot be told."""
+    found = re.findall(rf"(?:^| \| ){re.escape(column)}: (.*?)(?= \| |$)", row)
+    return found[0] if len(found) == 1 else None
+
+
+def _where(table: Table, filters: Sequence[Filter], column: Column | None) -> str:
+    told = [_condition(table.column(one.column), one) for one in filters]
+    if column is not None:
+        place = table.columns.index(column)
+        if any(row[place] is None for row in table.values):
+            told.append(f"{column.name} is given")
+    return f" where {' and '.join(told)}" if told else ""
+
+
+def _condition(column: Column | None, one: Filter) -> str:
+    assert column is not None  # noqa: S101 - the query has been run
+    if isinstance(one.value, tuple):
+        low, high = (_cell(column, value) for value in one.value)
+        return f"{column.name} is between {low} and {high}"
+    words = _DATES if column.is_moment else _NUMBERS
+    text = _cell(column, one.value)
+    if one.operator == "=" and column.is_moment and len(text) >= len("2012-03-09"):
+        return f"{column.name} is {text}"
+    return f"{column.name} {words[one.operator]} {text}"

@@ -1,0 +1,105 @@
+"""A question's words, numbers and dates, as they are compared with what a table holds."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+def listed(words: str) -> tuple[str, ...]:
+    """Return words that are written one after the other."""
+    return tuple(words.split())
+
+
+_TOKEN = re.compile(
+    r"""(?<!\w)["'“‘](?P<quoted>[^"'“”‘’]{2,80})["'”’](?!\w)"""
+    r"|(?P<date>\d{4}-\d{2}(?:-\d{2})?)(?![\w-])"
+    r"|(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?![\w]|[.,]\d)"
+    r"|(?P<word>\w+(?:[./'’&-]\w+)*)"
+    r"|(?P<unit>[$€£¥₹%])"
+    r"|(?P<other>[^\s.,;:?!()])"
+)
+_CAMEL = re.compile(r"[^\W\d_]+|\d+")
+_HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_POSSESSIVE = re.compile(r"['’]s?$")
+
+_NUMBERS = dict(
+    zip(
+        listed("zero one two three four five six seven eight nine ten eleven twelve"),
+        range(13),
+        strict=True,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a question.
+
+    :param text: As it was written.
+    :param kind: ``word``, ``number``, ``date``, ``quoted``, ``unit`` or ``other``.
+    :param word: In lower case, without a possessive's ending.
+    :param stem: Its stem.
+    """
+
+    text: str
+    kind: str
+    word: str
+    stem: str
+
+    @property
+    def number(self) -> int | float | None:
+        """What it is as a number, also when spelled out; None for other words."""
+        if self.kind == "number":
+            plain = self.text.replace(",", "")
+            return float(plain) if "." in plain else int(plain)
+        return _NUMBERS.get(self.word)
+
+    @property
+    def year(self) -> str | None:
+        """What it is as a year, if it can be one."""
+        is_year = self.kind == "number" and self.text.isdigit() and len(self.text) == 4
+        return self.text if is_year and 1800 <= int(self.text) <= 2199 else None
+
+
+def tokens_of(question: str) -> list[Token]:
+    """Return a question's words in order; hyphens join only what has figures in it."""
+    tokens = []
+    for found in _TOKEN.finditer(question):
+        kind = found.lastgroup or "other"
+        text = found[kind]
+        parts = [text]
+        if kind == "word" and not any(map(str.isdigit, text)):
+            parts = [part for part in re.split(r"[-/]", text) if part]
+        for part in parts:
+            word = _POSSESSIVE.sub("", part.casefold())
+            tokens.append(Token(part, kind, word, stem(word)))
+    return tokens
+
+
+@lru_cache(maxsize=4096)
+def stem(word: str) -> str:
+    """Return what a word's forms have in common: "orders", "ordered" and "ordering" are "order"."""
+    if len(word) < 4 or any(map(str.isdigit, word)):
+        return word
+    for ending, instead in (
+        ("ies", "y"),
+        ("ing", ""),
+        ("ed", ""),
+        ("es", ""),
+        ("s", ""),
+        ("e", ""),
+    ):
+        short = word.removesuffix(ending) + instead if word.endswith(ending) else word
+        if short != word and len(short) >= 3 and not word.endswith("ss"):
+            return short.removesuffix("e") if len(short) > 3 else short
+    return word
+
+
+def name_words(name: str) -> list[str]:
+    """Return the words of a column's or table's name, in lower case: "BscStartDate" has three."""
+    return [part.casefold() for word in _CAMEL.findall(name) for part in _HUMPS.split(word) if part]
+
+
+def joined(words: list[str]) -> str:
+    """Return the stems of words without gaps, so that "aircraft" and "air craft" are the same."""
+    return "".join(stem(word) for word in words)

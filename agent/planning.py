@@ -117,16 +117,13 @@ class Planner:
         return plans
 
     def _is_for_tables(self, searched: str) -> bool:
-        """Whether a table of the index answers a question, which no router learns from words."""
+        """Whether a question is one for the index's tables, which no router learns from words."""
         tables = self._routes.tables
-        if tables is None:
-            return False
-        reading = tables.read(searched)
-        return reading.query is not None or bool(reading.unclear)
+        return tables is not None and tables.is_asked(searched)
 
     def _to_tables(self, decision: Decision) -> Decision:
         cost = self._routes.router.policy.costs.get("retrieval", 0.0)
-        reasons = (*decision.reasons, "every word of it is of a table of the index")
+        reasons = (*decision.reasons, "it asks for a count, a sum or an extreme of a table")
         return replace(
             decision, route="retrieval", adapter=None, expected_cost=cost, reasons=reasons
         )

@@ -142,6 +142,8 @@ class Way:
                 found = replace(found, evidence=list(counted.evidence))
             else:
                 answer, adapter = self.tell(searched, found, on_text)
+                if self.tables is not None:
+                    answer = self.tables.checked(searched, answer)
             opened.set_tags(
                 {
                     "answerer": answer.answerer,

@@ -63,8 +63,9 @@ class Answer:
     :param claims: Each sentence that it wrote, those too that were left out as not backed.
     :param missing: Parts of the question that it does not answer.
     :param written: How it came to be written, for a trace: ``messages`` as the model got them,
-        its ``reply`` as it was, ``model`` and ``adapter``; or the ``table``, the ``query`` as
-        it was read, its ``sql`` with ``parameters``, and of how many ``rows`` it was made.
+        its ``reply`` as it was, ``model`` and ``adapter``; or the ``table`` of a
+        ``document``, the ``query`` as it was read, its ``sql`` with ``parameters``, and of how
+        many ``rows`` it was made.
     """
 
     text: str | None

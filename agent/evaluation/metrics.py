@@ -78,24 +78,31 @@ def judge(
     reply: Reply | Failure,
     costs: Mapping[str, float],
     similarity: Callable[[str, str], float],
+    recounted: Callable[[Reply], bool],
 ) -> Judged:
     """Compare a reply with what its question wants.
 
     :param costs: Of each route.
     :param similarity: Of the meanings of two texts.
+    :param recounted: Whether counting again backs what a table answered.
     """
     answer, right_ones = said(reply), wanted(question)
     parts = (*question.accepted, *question.accepted_all)
     tried = reply.tried if isinstance(reply, Reply) else ()
     cited = grounded = None
     if isinstance(reply, Reply) and answer is not None:
-        if question.has_answer and parts:
+        # What is counted stands in no one place.
+        answerers = reply.answer.answerer.split("+")
+        if question.has_answer and parts and "table" not in answerers:
             cited = tuple(
                 any(_holds_any(piece.text, parts) for piece in around(citation, reply))
                 for citation in reply.answer.citations
             )
         if reply.route in _FROM_DOCUMENTS:
-            grounded = is_backed(answer, reply.evidence)
+            if answerers == ["table"]:
+                grounded = recounted(reply)
+            elif "table" not in answerers:
+                grounded = is_backed(answer, reply.evidence)
     right = None
     if not question.has_answer:
         right = float(isinstance(reply, Reply) and answer is None)

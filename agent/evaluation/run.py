@@ -7,6 +7,7 @@ from adapters.registry import Registry
 from agent.errors import WorkspaceError
 from agent.evaluation.compare import Evaluation
 from agent.evaluation.metrics import Measured, judge, said, wanted
+from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Question, Reply
 from agent.history import turns
 from agent.suite import SuiteQuestion
@@ -70,12 +71,13 @@ def evaluate(
         [said(reply) for each in replies.values() for reply in each],
     )
     costs = workspace.settings.router.costs
+    recount = Recount(workspace)
     return Evaluation(
         {
             way: Measured(
                 way,
                 tuple(
-                    judge(question, reply, costs, similarity)
+                    judge(question, reply, costs, similarity, recount.backs)
                     for question, reply in zip(questions, each, strict=True)
                 ),
             )

@@ -1,7 +1,7 @@
 """Answer what asks for counts, sums and extremes from the index's tables."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.answer import Answer
 from pipelines.errors import TableError
@@ -39,6 +39,7 @@ class TableAnswerer:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._vocabularies: dict[str, Vocabulary] = {}
+        self._last: tuple[str, list[Vocabulary], Reading] = ("", [], Reading(None))
 
     def read(self, question: str) -> Reading:
         """Return the query that a question asks for, if every word of it is accounted for.
@@ -47,7 +48,12 @@ class TableAnswerer:
         """
         if not has_cue(question):
             return Reading(None)
-        return read_question(question, [self._vocabulary(table) for table in self._tables.tables])
+        vocabularies = [self._vocabulary(table) for table in self._tables.tables]
+        known, last, reading = self._last
+        if known != question or last != vocabularies:
+            reading = read_question(question, vocabularies)
+            self._last = (question, vocabularies, reading)
+        return reading
 
     def answer(self, question: str) -> TableAnswer | None:
         """Return the answer to a question, withheld where one of its words may mean two things.
@@ -66,6 +72,31 @@ class TableAnswerer:
             # The index has changed in between, or the table is too large for the time given.
             return None
 
+    def is_asked(self, question: str) -> bool:
+        """Whether a question is one for the tables, if only to say why they do not answer it."""
+        reading = self.read(question)
+        return reading.query is not None or bool(reading.unclear or reading.about)
+
+    def checked(self, question: str, answer: Answer) -> Answer:
+        """Withhold an answer that quotes rows of a table which the question wants counted."""
+        about = self.read(question).about
+        if answer.abstained or not about:
+            return answer
+        documents = {table.document for table in self._tables.tables if table.name == about}
+        if not {citation.document for citation in answer.citations} <= documents:
+            return answer
+        reason = (
+            f"single rows of the table {about} do not answer this: {self.read(question).reason}"
+        )
+        return replace(
+            answer,
+            text=None,
+            citations=(),
+            highlights=(),
+            reason=reason,
+            nearest=next(iter(answer.citations), None),
+        )
+
     def _answer(self, result: TableResult) -> TableAnswer | None:
         query = result.query
         if not result.values or (result.value is None and query.aggregate != "none"):
@@ -80,6 +111,8 @@ class TableAnswerer:
                 answerer="table",
                 written={
                     "table": result.table.name,
+                    "document": result.table.document,
+                    "sheet": result.table.sheet,
                     "query": query.model_dump(exclude_defaults=True),
                     "sql": result.sql,
                     "parameters": list(result.parameters),

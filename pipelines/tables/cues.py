@@ -51,7 +51,7 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("overall", ("sum",)),
     ("on average", ("average",)),
     ("average", ("average",)),
-    ("mean", ("average",)),
+    ("the mean", ("average",)),
     ("most expensive", ("highest", "dear")),
     ("most costly", ("highest", "dear")),
     ("costliest", ("highest", "dear")),
@@ -109,7 +109,7 @@ for _phrase, _cues in _PHRASES:
     _OPENINGS.setdefault(_words[0], []).append((_words, _cues))
 
 _AGGREGATE = re.compile(
-    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|overall|average|mean"
+    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|overall|average|the mean"
     r"|max(?:imum)?|min(?:imum)?|most|least|fewest|(?:high|low|larg|small|bigg|great|long|short|cheap|dear|costli"
     r"|lat|new|earli|old)est|last|first|top)\b",
     re.IGNORECASE,

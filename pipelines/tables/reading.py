@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 from pipelines.tables.cues import Condition, Cue, Found, conditions_of, cues_of
 from pipelines.tables.links import Link, Vocabulary
@@ -24,6 +26,7 @@ _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
 _COSTS = frozenset(map(stem, listed("cost costs price amount")))
 _NEAR = 4
+_NAMED = 2
 _COMMON = frozenset({"common", "frequent"})
 
 
@@ -33,12 +36,15 @@ class Reading:
 
     :param query: The query; None where it could not be read as one.
     :param unclear: What has to be said for it to be one, where every word was understood.
-    :param reasons: Why it is no query of any table, for each of them.
+    :param about: The table that it names and asks a count, a sum or an average of, with a word
+        that the table knows nothing of; empty where there is none.
+    :param reason: Why it is no query: of that table, or of the last one.
     """
 
     query: TableQuery | None
     unclear: str = ""
-    reasons: tuple[str, ...] = ()
+    about: str = ""
+    reason: str = ""
 
 
 def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
@@ -52,14 +58,19 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
     """
     tokens = tokens_of(question)
     read: list[tuple[int, TableQuery]] = []
-    unclear, reasons = [], []
+    unclear: list[str] = []
+    about = reason = ""
     for table in tables:
+        attempt = _Attempt(table, tokens)
         try:
-            read.append(_Attempt(table, tokens).query())
+            read.append(attempt.query())
         except _UnclearError as error:
             unclear.append(f"{error} of the table {table.table.name}")
         except _UnreadError as error:
-            reasons.append(f"{table.table.name}: {error}")
+            if attempt.is_about or not about:
+                reason = str(error)
+            if attempt.is_about:
+                about = table.table.name
     best = max((named for named, _ in read), default=0)
     fitting = [query for named, query in read if named == best]
     if len(fitting) == 1:
@@ -67,7 +78,7 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
     if fitting:
         names = " or ".join(query.table for query in fitting[:3])
         return Reading(None, f"it may be about the table {names}")
-    return Reading(None, "; ".join(unclear), tuple(reasons))
+    return Reading(None, "; ".join(unclear), about, reason)
 
 
 class _UnreadError(Exception):
@@ -106,6 +117,28 @@ class _Attempt:
         self._taken = taken
         self._used: set[Link] = set()
 
+    @property
+    def is_about(self) -> bool:
+        """Whether the question names the table or one of its things and asks for a count of it."""
+        if not self._has("count", "sum", "average"):
+            return False
+        vocabulary, tokens = self._vocabulary, self._tokens
+        if any(
+            vocabulary.is_thing(link, tokens) and value.role == "value" and value.start == link.end
+            for link, value in pairwise(self._links)
+        ):
+            return True
+        return self._named >= _NAMED
+
+    @cached_property
+    def _named(self) -> int:
+        """How many words name the table."""
+        return sum(
+            one.end - one.start
+            for one in self._links
+            if self._vocabulary.is_named_by(one, self._tokens)
+        )
+
     def query(self) -> tuple[int, TableQuery]:
         """Return how many words name the table, and the query.
 
@@ -117,11 +150,7 @@ class _Attempt:
         for place, token in enumerate(self._tokens):
             if place not in self._taken and token.kind != "quoted" and token.word not in _EMPTY:
                 raise _UnreadError(f'"{token.text}" is neither in the table nor a known word')
-        named = sum(
-            one.end - one.start
-            for one in self._links
-            if self._vocabulary.is_named_by(one, self._tokens)
-        )
+        named = self._named
         exact = any(one.role == "column" and one.whole for one in self._links)
         values = [one for one in self._links if one.role == "value"]
         if not (named or exact or len(values) > 1 or any(v.end - v.start > 1 for v in values)):

@@ -86,7 +86,7 @@ def _result(query: TableQuery, rows: Sequence[Row]) -> Any:
         return len(rows)
     values = [row[query.column or ""] for row in rows]
     if query.aggregate == "distinct":
-        return len({str(value) for value in values})
+        return len({_folded(str(value)) for value in values})
     if not values:
         return None
     results: dict[str, Callable[[list[Any]], Any]] = {

@@ -58,19 +58,19 @@ class TableAnswerer:
     def answer(self, question: str) -> TableAnswer | None:
         """Return the answer to a question, withheld where one of its words may mean two things.
 
-        :returns: None where the question is none of a table, or no row has a value for it.
+        :returns: None where the question is none of a table.
         :raises StoreError: When the index cannot be read.
         """
         reading = self.read(question)
         if reading.query is None:
             if not reading.unclear:
                 return None
-            return TableAnswer(Answer(None, 0.0, reason=reading.unclear, answerer="table"), ())
+            return _withheld(reading.unclear)
         try:
             return self._answer(self._tables.run(reading.query))
-        except TableError:
-            # The index has changed in between, or the table is too large for the time given.
-            return None
+        except TableError as error:
+            # It takes too long, or the index has changed in between.
+            return _withheld(str(error))
 
     def is_asked(self, question: str) -> bool:
         """Whether a question is one for the tables, if only to say why they do not answer it."""
@@ -97,10 +97,10 @@ class TableAnswerer:
             nearest=next(iter(answer.citations), None),
         )
 
-    def _answer(self, result: TableResult) -> TableAnswer | None:
+    def _answer(self, result: TableResult) -> TableAnswer:
         query = result.query
         if not result.values or (result.value is None and query.aggregate != "none"):
-            return None
+            return _withheld(f"no row of the table {result.table.name} has a value for this")
         vocabulary = self._vocabulary(result.table)
         text = " ".join([tell(result, vocabulary), *self._beside(result, vocabulary)])
         return TableAnswer(
@@ -144,6 +144,10 @@ class TableAnswerer:
         if known is None or known.table is not table:
             known = self._vocabularies[table.name] = Vocabulary(table)
         return known
+
+
+def _withheld(reason: str) -> TableAnswer:
+    return TableAnswer(Answer(None, 0.0, reason=reason, answerer="table"), ())
 
 
 def _evidence(result: TableResult) -> Iterator[Evidence]:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
-from pipelines.tables.cues import Condition, Cue, Found, conditions_of, cues_of
+from pipelines.tables.conditions import Conditions, is_cost
+from pipelines.tables.cues import Found
 from pipelines.tables.links import Link, Vocabulary
+from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter, Order, Period, TableQuery
 from pipelines.tables.table import Column
-from pipelines.tables.words import Token, listed, name_words, stem, tokens_of
+from pipelines.tables.words import Token, listed, tokens_of
 
 # Words that carry no condition of their own in a question of this kind.
 _EMPTY = frozenset(
@@ -24,8 +25,7 @@ _EMPTY = frozenset(
 )
 _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "date": "day"}
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
-_COSTS = frozenset(map(stem, listed("cost costs price amount")))
-_NEAR = 4
+_ARTICLES = frozenset({"a", "an", "the"})
 _NAMED = 2
 _COMMON = frozenset({"common", "frequent"})
 
@@ -64,9 +64,9 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
         attempt = _Attempt(table, tokens)
         try:
             read.append(attempt.query())
-        except _UnclearError as error:
+        except UnclearError as error:
             unclear.append(f"{error} of the table {table.table.name}")
-        except _UnreadError as error:
+        except UnreadError as error:
             if attempt.is_about or not about:
                 reason = str(error)
             if attempt.is_about:
@@ -81,102 +81,69 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
     return Reading(None, "; ".join(unclear), about, reason)
 
 
-class _UnreadError(Exception):
-    """Why a question is no query of a table."""
-
-
-class _UnclearError(_UnreadError):
-    """What leaves a question open whose words all belong to a table."""
-
-
 class _Attempt:
     """One question held against one table."""
 
     def __init__(self, vocabulary: Vocabulary, tokens: Sequence[Token]) -> None:
         self._vocabulary, self._tokens = vocabulary, tokens
-        taken: set[int] = set()
-        conditions = conditions_of(tokens, taken)
-        # "number of engines" is a column before it is a count.
-        links = vocabulary.whole_columns(tokens, taken)
-        self._cues = cues_of(tokens, taken)
-        # What is only a number may still be a value: "FAR 91".
-        bare = [one for one in conditions if not one.named]
-        self._conditions = [one for one in conditions if one.named]
-        for one in bare:
-            taken -= set(range(one.start, one.end))
-        links += vocabulary.links(tokens, taken)
-        for one in bare:
-            if not taken & set(range(one.start, one.end)):
-                self._conditions.append(one)
-                taken |= set(range(one.start, one.end))
-        for link in vocabulary.initials(tokens, links):
-            if not taken & set(range(link.start, link.end)):
-                links.append(link)
-                taken |= set(range(link.start, link.end))
-        self._links = sorted(links, key=lambda link: link.start)
-        self._taken = taken
-        self._used: set[Link] = set()
+        self._parsed = Parsed(vocabulary, tokens)
+        self._rows = Conditions(self._parsed)
 
     @property
     def is_about(self) -> bool:
         """Whether the question names the table or one of its things and asks for a count of it."""
-        if not self._has("count", "sum", "average"):
+        if not self._parsed.has("count", "sum", "average"):
             return False
         vocabulary, tokens = self._vocabulary, self._tokens
         if any(
             vocabulary.is_thing(link, tokens) and value.role == "value" and value.start == link.end
-            for link, value in pairwise(self._links)
+            for link, value in pairwise(self._parsed.links)
         ):
             return True
-        return self._named >= _NAMED
-
-    @cached_property
-    def _named(self) -> int:
-        """How many words name the table."""
-        return sum(
-            one.end - one.start
-            for one in self._links
-            if self._vocabulary.is_named_by(one, self._tokens)
-        )
+        return self._parsed.named >= _NAMED
 
     def query(self) -> tuple[int, TableQuery]:
         """Return how many words name the table, and the query.
 
-        :raises _UnreadError: When the question is none of it.
+        :raises UnreadError: When the question is none of it.
         """
-        if not self._cues:
-            raise _UnreadError("it asks for no count, sum or extreme")
+        if not self._parsed.cues:
+            raise UnreadError("it asks for no count, sum or extreme")
         group, period = self._group()
+        if self._tokens[-1].word in _ARTICLES and len(self._tokens) - 1 not in self._parsed.taken:
+            raise UnreadError(f'"{self._tokens[-1].text}" stands before nothing')
         for place, token in enumerate(self._tokens):
-            if place not in self._taken and token.kind != "quoted" and token.word not in _EMPTY:
-                raise _UnreadError(f'"{token.text}" is neither in the table nor a known word')
-        named = self._named
-        exact = any(one.role == "column" and one.whole for one in self._links)
-        values = [one for one in self._links if one.role == "value"]
+            if (
+                place not in self._parsed.taken
+                and token.kind != "quoted"
+                and token.word not in _EMPTY
+            ):
+                raise UnreadError(f'"{token.text}" is neither in the table nor a known word')
+        named = self._parsed.named
+        exact = any(one.role == "column" and one.whole for one in self._parsed.links)
+        values = [one for one in self._parsed.links if one.role == "value"]
         if not (named or exact or len(values) > 1 or any(v.end - v.start > 1 for v in values)):
-            raise _UnreadError("it names neither the table nor a column of it")
+            raise UnreadError("it names neither the table nor a column of it")
         query = self._shaped(group, period)
-        left = [one for one in self._links if one not in self._used and self._says_something(one)]
+        left = [
+            one
+            for one in self._parsed.links
+            if one not in self._parsed.used and self._says_something(one)
+        ]
         if left:
-            raise _UnreadError(f'"{self._text(left[0])}" has no place in the query')
+            raise UnreadError(f'"{self._parsed.text(left[0])}" has no place in the query')
         return named, query
 
     def _says_something(self, link: Link) -> bool:
         return link.role not in ("row", "table")
 
-    def _text(self, link: Link) -> str:
-        return " ".join(token.text for token in self._tokens[link.start : link.end])
-
-    def _has(self, *cues: Cue) -> Found | None:
-        return next((one for one in self._cues if set(cues) & set(one.cues)), None)
-
     def _shaped(self, group: Column | None, period: Period | None) -> TableQuery:
         """Return the query by what kind of question it is."""
-        filters = [*self._value_filters(group), *self._holding()]
-        extreme = self._has("most", "least", "highest", "lowest", "dear", "cheap")
-        moment = self._has("latest", "earliest")
-        sums, averages = self._has("sum"), self._has("average")
-        counts = self._has("count")
+        filters = [*self._rows.of_values(group), *self._rows.of_quotes()]
+        extreme = self._parsed.has("most", "least", "highest", "lowest", "dear", "cheap")
+        moment = self._parsed.has("latest", "earliest")
+        sums, averages = self._parsed.has("sum"), self._parsed.has("average")
+        counts = self._parsed.has("count")
         order: Order | None = None
         column: Column | None = None
         aggregate: Aggregate
@@ -184,15 +151,15 @@ class _Attempt:
         limit = self._top_count() if group is not None else None
         if moment is not None:
             if counts or sums or averages or extreme or group:
-                raise _UnreadError("it asks for several things at once")
-            filters += self._conditioned(None)
+                raise UnreadError("it asks for several things at once")
+            filters += self._rows.of_numbers(None)
             aggregate, column = self._moment(moment)
             return self._made(aggregate, column, filters, None, None, None, None)
-        if self._has("when"):
-            raise _UnreadError("it does not say which time: the first or the last")
+        if self._parsed.has("when"):
+            raise UnreadError("it does not say which time: the first or the last")
         target = self._target(group)
-        filters += self._conditioned(target)
-        top = self._has("top")
+        filters += self._rows.of_numbers(target)
+        top = self._parsed.has("top")
         if group is not None and (extreme is not None or top is not None):
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
             limit = limit or 1
@@ -201,21 +168,23 @@ class _Attempt:
             aggregate, column = self._counted(counts, target, filters)
         elif sums is not None and averages is None and extreme is None:
             if target is None:
-                raise _UnreadError("it does not say of which numbers the sum is")
+                raise UnreadError("it does not say of which numbers the sum is")
             aggregate, column = "sum", target
         elif averages is not None:
             if sums or counts or extreme or target is None:
-                raise _UnreadError("it does not say of which numbers the average is")
+                raise UnreadError("it does not say of which numbers the average is")
             aggregate, column = "average", target
         elif extreme is not None:
             if counts or target is None or not (self._is_superlative(extreme)):
-                raise _UnreadError("it does not say what is the most or the least")
+                raise UnreadError("it does not say what is the most or the least")
             aggregate = "minimum" if self._is_low(extreme) else "maximum"
             column = target
         else:
-            raise _UnreadError("it asks for several things at once")
-        if group is None and (self._has("which") and aggregate not in ("minimum", "maximum")):
-            raise _UnreadError("it does not say which one of what")
+            raise UnreadError("it asks for several things at once")
+        if group is None and (
+            self._parsed.has("which") and aggregate not in ("minimum", "maximum")
+        ):
+            raise UnreadError("it does not say which one of what")
         if group is None and aggregate not in ("count", "distinct", "sum"):
             self._check_thing()
         return self._made(aggregate, column, filters, group, period, order, limit)
@@ -232,7 +201,7 @@ class _Attempt:
     ) -> TableQuery:
         equal = [one.column for one in filters if one.operator == "="]
         if len(set(equal)) < len(equal):
-            raise _UnreadError("it asks for several values of one column")
+            raise UnreadError("it asks for several values of one column")
         return TableQuery(
             table=self._vocabulary.table.name,
             aggregate=aggregate,
@@ -248,18 +217,18 @@ class _Attempt:
         """Whether a cue is of one row: "the highest cost", "which work order cost the most"."""
         if not {"most", "least"} & set(cue.cues):
             return True
-        which = self._has("which")
+        which = self._parsed.has("which")
         return which is not None and any(
-            one.role == "row" and one.start == which.end for one in self._links
+            one.role == "row" and one.start == which.end for one in self._parsed.links
         )
 
     def _check_thing(self) -> None:
         """Refuse what asks for one excavator of a table of work orders, and does not say which."""
-        for link, after in zip(self._links, [*self._links[1:], None], strict=True):
+        for link, after in zip(self._parsed.links, [*self._parsed.links[1:], None], strict=True):
             if not self._vocabulary.is_thing(link, self._tokens):
                 continue
             if after is None or after.start != link.end or after.role not in ("row", "value"):
-                raise _UnreadError(f"it does not say which {self._text(link)}")
+                raise UnreadError(f"it does not say which {self._parsed.text(link)}")
 
     def _is_low(self, cue: Found) -> bool:
         return bool({"least", "lowest", "cheap"} & set(cue.cues))
@@ -269,13 +238,13 @@ class _Attempt:
     def _group(self) -> tuple[Column | None, Period | None]:
         """Return the column that "per", "which" or "top" stands before, and its part of a date."""
         found: list[tuple[Column, Period | None]] = []
-        for cue in self._cues:
+        for cue in self._parsed.cues:
             common = "often" in cue.cues and self._tokens[cue.end - 1].word in _COMMON
             if not {"group", "which", "top"} & set(cue.cues) and not common:
                 continue
             place = self._past_number(cue.end)
             period = _PERIODS.get(self._tokens[place].word) if place < len(self._tokens) else None
-            link = next((one for one in self._links if one.start == place), None)
+            link = next((one for one in self._parsed.links if one.start == place), None)
             if link is not None and self._vocabulary.is_thing(link, self._tokens):
                 thing = self._vocabulary.thing
                 assert thing is not None  # noqa: S101 - it is one
@@ -284,15 +253,15 @@ class _Attempt:
                 column = link.columns[0]
                 if column.is_number:
                     continue
-                self._used.add(link)
+                self._parsed.used.add(link)
                 found.append((column, period if column.is_moment else None))
             elif period is not None:
                 if link is not None:
-                    self._used.add(link)
-                self._taken.add(place)
-                found.append((self._moments(), period))
+                    self._parsed.used.add(link)
+                self._parsed.taken.add(place)
+                found.append((self._parsed.moments(), period))
         if len(set(found)) > 1:
-            raise _UnreadError("it groups by several things")
+            raise UnreadError("it groups by several things")
         return found[0] if found else (None, None)
 
     def _past_number(self, place: int) -> int:
@@ -301,11 +270,13 @@ class _Attempt:
 
     def _top_count(self) -> int | None:
         """Return how many of the first are asked for: "top 3", "which three parts"."""
-        for cue in self._cues:
+        for cue in self._parsed.cues:
             if {"top", "which"} & set(cue.cues) and cue.end < len(self._tokens):
                 number = self._tokens[cue.end].number
                 if isinstance(number, int) and 1 <= number <= 100:
-                    self._conditions = [c for c in self._conditions if c.start != cue.end]
+                    self._parsed.conditions = [
+                        c for c in self._parsed.conditions if c.start != cue.end
+                    ]
                     return number
         return None
 
@@ -328,43 +299,39 @@ class _Attempt:
             if "often" in extreme.cues or target is None:
                 return "count", None
             return "sum", target
-        raise _UnreadError("it does not say what groups are compared by: a total, an average")
+        raise UnreadError("it does not say what groups are compared by: a total, an average")
 
     def _moment(self, cue: Found) -> tuple[Aggregate, Column]:
-        after = next((one for one in self._links if one.start == cue.end), None)
-        asked = self._has("when") is not None
+        after = next((one for one in self._parsed.links if one.start == cue.end), None)
+        asked = self._parsed.has("when") is not None
         named = after is not None and after.role == "column" and len(after.columns) == 1
         rows = after is not None and (after.role == "row" or self._vocabulary.is_entity(after))
         if not (named and after is not None and after.columns[0].is_moment) and not (
             asked and (rows or cue.end >= len(self._tokens))
         ):
-            raise _UnreadError("it does not say the first or last what")
-        return ("maximum" if "latest" in cue.cues else "minimum"), self._moments()
+            raise UnreadError("it does not say the first or last what")
+        return ("maximum" if "latest" in cue.cues else "minimum"), self._parsed.moments()
 
     def _target(self, group: Column | None) -> Column | None:
         """Return the one column of numbers that is asked for."""
-        dear = self._has("dear", "cheap")
+        dear = self._parsed.has("dear", "cheap")
         columns = [c for c in self._vocabulary.table.columns if c.is_number]
         named: list[Column] = []
-        for link in self._links:
+        for link in self._parsed.links:
             numbers = [c for c in link.columns if c.is_number and c != group]
             if link.role == "column" and len(numbers) == 1 == len(link.columns):
-                self._used.add(link)
+                self._parsed.used.add(link)
                 named.append(numbers[0])
         said = any(token.word in ("cost", "costs") for token in self._tokens)
         if dear is not None or (said and not named):
-            costs = [c for c in columns if self._is_cost(c)]
+            costs = [c for c in columns if is_cost(c)]
             if len(costs) != 1:
-                raise _UnreadError("it does not say which column is the cost")
+                raise UnreadError("it does not say which column is the cost")
             named.append(costs[0])
         distinct = list(dict.fromkeys(named))
         if len(distinct) > 1:
-            raise _UnreadError("it names several columns of numbers")
+            raise UnreadError("it names several columns of numbers")
         return distinct[0] if distinct else None
-
-    @staticmethod
-    def _is_cost(column: Column) -> bool:
-        return bool({stem(word) for word in name_words(column.name)} & _COSTS)
 
     def _counted(
         self, cue: Found, target: Column | None, filters: Sequence[Filter]
@@ -372,15 +339,15 @@ class _Attempt:
         """Return what "how many" counts: rows, different values, or what a column has counted."""
         phrase = self._phrase(cue.end)
         if not phrase:
-            raise _UnreadError("it does not say how many of what")
+            raise UnreadError("it does not say how many of what")
         first, last = phrase[0], phrase[-1]
         is_used = any(target is not None and f.column == target.name for f in filters)
         if target is not None and not is_used:
             if last.role == "column" and self._vocabulary.is_amount(target):
                 return "sum", target
-            raise _UnreadError(f"it does not say what of {target.name} to count")
+            raise UnreadError(f"it does not say what of {target.name} to count")
         entities = [one for one in phrase if self._vocabulary.is_entity(one)]
-        self._used.update(entities)
+        self._parsed.used.update(entities)
         if "distinct" not in cue.cues and (entities or any(one.role == "row" for one in phrase)):
             return "count", None
         if self._vocabulary.is_thing(last, self._tokens):
@@ -388,133 +355,20 @@ class _Attempt:
         if last.role == "column" and len(last.columns) == 1:
             column = last.columns[0]
             if "distinct" in cue.cues or not filters:
-                self._used.add(last)
+                self._parsed.used.add(last)
                 return "distinct", column
-            raise _UnreadError(f"it may count rows or different values of {column.name}")
+            raise UnreadError(f"it may count rows or different values of {column.name}")
         if first.role == "value" and "distinct" not in cue.cues:
             return "count", None
-        raise _UnreadError("it does not say how many of what")
+        raise UnreadError("it does not say how many of what")
 
     def _phrase(self, place: int) -> list[Link]:
         """Return what names the thing counted: the names right behind a cue, and those joined."""
         phrase: list[Link] = []
-        for link in self._links:
+        for link in self._parsed.links:
             if link.start < place or (phrase and link.start != phrase[-1].end):
                 continue
             between = self._tokens[place : link.start]
             if phrase or all(token.word in ("of", "the", "all") for token in between):
                 phrase.append(link)
         return phrase
-
-    # Conditions
-
-    def _value_filters(self, group: Column | None) -> list[Filter]:
-        filters = []
-        for link in self._links:
-            if link.role == "column" and len(link.columns) == 1 and link not in self._used:
-                column = link.columns[0]
-                if column.kind == "bool":
-                    self._used.add(link)
-                    filters.append(Filter(column=column.name, value=True))
-            if link.role != "value":
-                continue
-            columns = self._hinted(link)
-            if len(columns) != 1:
-                names = " or ".join(column.name for column in columns)
-                raise _UnclearError(f'"{self._text(link)}" may be {names}')
-            self._used.add(link)
-            value = link.values[link.columns.index(columns[0])]
-            if columns[0] == group:
-                raise _UnreadError(f"it both names and asks for {columns[0].name}")
-            filters.append(Filter(column=columns[0].name, value=value))
-        return filters
-
-    def _hinted(self, link: Link) -> tuple[Column, ...]:
-        """Return a value's columns, or the one of them that is named beside it."""
-        hints = [
-            one
-            for one in self._links
-            if one.role == "column"
-            and set(one.columns) & set(link.columns)
-            and min(abs(link.start - one.end), abs(one.start - link.end)) <= _NEAR
-        ]
-        for hint in hints:
-            self._used.add(hint)
-        named = [c for c in link.columns if any(c in hint.columns for hint in hints)]
-        return tuple(named) if named else link.columns
-
-    def _holding(self) -> list[Filter]:
-        """Return the condition that a column's text holds what is quoted."""
-        quoted = [(n, token) for n, token in enumerate(self._tokens) if token.kind == "quoted"]
-        if not quoted:
-            if self._has("holds"):
-                raise _UnreadError("what a text holds is to be in quotes")
-            return []
-        texts = [
-            (link, column)
-            for link in self._links
-            if link.role == "column"
-            for column in link.columns
-            if column.kind == "text"
-        ]
-        if len(texts) != 1 or len(quoted) != 1:
-            raise _UnreadError("it does not say which column holds what is quoted")
-        link, column = texts[0]
-        self._used.add(link)
-        operator = "contains" if self._has("holds") else "="
-        return [Filter(column=column.name, operator=operator, value=quoted[0][1].text)]
-
-    def _conditioned(self, target: Column | None) -> list[Filter]:
-        return [self._filter(one, target) for one in self._conditions]
-
-    def _filter(self, one: Condition, target: Column | None) -> Filter:
-        if one.is_date:
-            column = self._moments()
-            self._check_range(column, one)
-        else:
-            column = self._numbers(one, target)
-        value = one.values if len(one.values) == 2 else one.values[0]
-        return Filter(column=column.name, operator=one.operator, value=value)
-
-    def _numbers(self, one: Condition, target: Column | None) -> Column:
-        near = [
-            link
-            for link in self._links
-            if link.role == "column"
-            and len(link.columns) == 1
-            and link.columns[0].is_number
-            and (0 <= one.start - link.end <= _NEAR or link.start == one.end)
-        ]
-        if not one.named and not any(
-            link.start == one.end or link.end == one.start for link in near
-        ):
-            raise _UnreadError(f"it does not say what {one.values[0]} is")
-        if near:
-            self._used.add(near[-1])
-            return near[-1].columns[0]
-        costs = self._tokens[max(0, one.start - 1)].word in ("cost", "costs")
-        if costs and target is not None and self._is_cost(target):
-            return target
-        raise _UnreadError(f"it does not say what is compared with {one.values[0]}")
-
-    def _moments(self) -> Column:
-        """Return the one column of dates that is meant."""
-        dates = [column for column in self._vocabulary.table.columns if column.is_moment]
-        hints = [
-            one for one in self._links if one.role == "column" and set(one.columns) & set(dates)
-        ]
-        named = [column for column in dates if any(column in hint.columns for hint in hints)]
-        if len(named or dates) != 1:
-            raise _UnreadError("it does not say which column is the date")
-        self._used.update(hints)
-        return (named or dates)[0]
-
-    def _check_range(self, column: Column, one: Condition) -> None:
-        """Refuse dates of which the table knows nothing."""
-        table = self._vocabulary.table
-        place = table.columns.index(column)
-        values = sorted(str(row[place]) for row in table.values if row[place] is not None)
-        first, last = values[0], values[-1]
-        for value in map(str, one.values):
-            if not first[: len(value)] <= value <= last[: len(value)]:
-                raise _UnreadError(f"{column.name} goes from {first[:10]} to {last[:10]}")

@@ -118,7 +118,12 @@ class TableDatabase:
         if column is not None:
             self._check_aggregate(query.aggregate, column)
         aggregate = _AGGREGATES[query.aggregate]
-        result = aggregate.format(_quoted(column.name)) if column is not None else aggregate
+        result = aggregate
+        if column is not None:
+            # What differs in case alone is one value, as in conditions and groups.
+            folds = query.aggregate == "distinct" and column.kind == "text"
+            quoted = _quoted(column.name)
+            result = aggregate.format(f"fold({quoted})" if folds else quoted)
         if query.group_by is None:
             sql = f"SELECT {result} FROM {self._from}{_all_of(where)}"  # noqa: S608 - quoted
             return Statement(sql, tuple(values))

@@ -1,0 +1,128 @@
+"""Which rows a question is about: the conditions that its values, numbers and dates set."""
+
+from pipelines.tables.cues import Condition
+from pipelines.tables.links import Link
+from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
+from pipelines.tables.query import Filter
+from pipelines.tables.table import Column
+from pipelines.tables.words import listed, name_words, stem
+
+_COSTS = frozenset(map(stem, listed("cost costs price amount")))
+# Words between a column's name and the value or number that it is compared with.
+_NEAR = 4
+
+
+class Conditions:
+    """Makes filters of what a question says of a table's rows.
+
+    :param parsed: The question held against the table.
+    """
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._parsed = parsed
+
+    def of_values(self, group: Column | None) -> list[Filter]:
+        filters = []
+        for link in self._parsed.links:
+            if link.role == "column" and len(link.columns) == 1 and link not in self._parsed.used:
+                column = link.columns[0]
+                if column.kind == "bool":
+                    self._parsed.used.add(link)
+                    filters.append(Filter(column=column.name, value=True))
+            if link.role != "value":
+                continue
+            columns = self._hinted(link)
+            if len(columns) != 1:
+                names = " or ".join(dict.fromkeys(column.name for column in columns))
+                raise UnclearError(f'"{self._parsed.text(link)}" may be {names}')
+            self._parsed.used.add(link)
+            value = link.values[link.columns.index(columns[0])]
+            if columns[0] == group:
+                raise UnreadError(f"it both names and asks for {columns[0].name}")
+            filters.append(Filter(column=columns[0].name, value=value))
+        return filters
+
+    def _hinted(self, link: Link) -> tuple[Column, ...]:
+        """Return a value's columns, or the one of them that is named beside it."""
+        hints = [
+            one
+            for one in self._parsed.links
+            if one.role == "column"
+            and set(one.columns) & set(link.columns)
+            and min(abs(link.start - one.end), abs(one.start - link.end)) <= _NEAR
+        ]
+        for hint in hints:
+            self._parsed.used.add(hint)
+        named = [c for c in link.columns if any(c in hint.columns for hint in hints)]
+        return tuple(named) if named else link.columns
+
+    def of_quotes(self) -> list[Filter]:
+        """Return the condition that a column's text holds what is quoted."""
+        quoted = [
+            (n, token) for n, token in enumerate(self._parsed.tokens) if token.kind == "quoted"
+        ]
+        if not quoted:
+            if self._parsed.has("holds"):
+                raise UnreadError("what a text holds is to be in quotes")
+            return []
+        texts = [
+            (link, column)
+            for link in self._parsed.links
+            if link.role == "column"
+            for column in link.columns
+            if column.kind == "text"
+        ]
+        if len(texts) != 1 or len(quoted) != 1:
+            raise UnreadError("it does not say which column holds what is quoted")
+        link, column = texts[0]
+        self._parsed.used.add(link)
+        operator = "contains" if self._parsed.has("holds") else "="
+        return [Filter(column=column.name, operator=operator, value=quoted[0][1].text)]
+
+    def of_numbers(self, target: Column | None) -> list[Filter]:
+        return [self._filter(one, target) for one in self._parsed.conditions]
+
+    def _filter(self, one: Condition, target: Column | None) -> Filter:
+        if one.is_date:
+            column = self._parsed.moments()
+            self._check_range(column, one)
+        else:
+            column = self._numbers(one, target)
+        value = one.values if len(one.values) == 2 else one.values[0]
+        return Filter(column=column.name, operator=one.operator, value=value)
+
+    def _numbers(self, one: Condition, target: Column | None) -> Column:
+        near = [
+            link
+            for link in self._parsed.links
+            if link.role == "column"
+            and len(link.columns) == 1
+            and link.columns[0].is_number
+            and (0 <= one.start - link.end <= _NEAR or link.start == one.end)
+        ]
+        if not one.named and not any(
+            link.start == one.end or link.end == one.start for link in near
+        ):
+            raise UnreadError(f"it does not say what {one.values[0]} is")
+        if near:
+            self._parsed.used.add(near[-1])
+            return near[-1].columns[0]
+        costs = self._parsed.tokens[max(0, one.start - 1)].word in ("cost", "costs")
+        if costs and target is not None and is_cost(target):
+            return target
+        raise UnreadError(f"it does not say what is compared with {one.values[0]}")
+
+    def _check_range(self, column: Column, one: Condition) -> None:
+        """Refuse dates of which the table knows nothing."""
+        table = self._parsed.vocabulary.table
+        place = table.columns.index(column)
+        values = sorted(str(row[place]) for row in table.values if row[place] is not None)
+        first, last = values[0], values[-1]
+        for value in map(str, one.values):
+            if not first[: len(value)] <= value <= last[: len(value)]:
+                raise UnreadError(f"{column.name} goes from {first[:10]} to {last[:10]}")
+
+
+def is_cost(column: Column) -> bool:
+    """Whether a column's name says that it holds what things cost."""
+    return bool({stem(word) for word in name_words(column.name)} & _COSTS)

@@ -1,0 +1,79 @@
+"""A question held against one table: what each of its words is."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from pipelines.tables.cues import Cue, Found, conditions_of, cues_of
+from pipelines.tables.links import Link, Vocabulary
+from pipelines.tables.table import Column
+from pipelines.tables.words import Token
+
+
+class UnreadError(Exception):
+    """Why a question is no query of a table."""
+
+
+class UnclearError(UnreadError):
+    """What leaves a question open whose words all belong to a table."""
+
+
+class Parsed:
+    """One question held against one table.
+
+    :param vocabulary: What the table can be asked by.
+    :param tokens: The question's words.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, tokens: Sequence[Token]) -> None:
+        self.vocabulary, self.tokens = vocabulary, tokens
+        taken: set[int] = set()
+        conditions = conditions_of(tokens, taken)
+        # "number of engines" is a column before it is a count.
+        links = vocabulary.whole_columns(tokens, taken)
+        self.cues = cues_of(tokens, taken)
+        # What is only a number may still be a value: "FAR 91".
+        bare = [one for one in conditions if not one.named]
+        self.conditions = [one for one in conditions if one.named]
+        for one in bare:
+            taken -= set(range(one.start, one.end))
+        links += vocabulary.links(tokens, taken)
+        for one in bare:
+            if not taken & set(range(one.start, one.end)):
+                self.conditions.append(one)
+                taken |= set(range(one.start, one.end))
+        for link in vocabulary.initials(tokens, links):
+            if not taken & set(range(link.start, link.end)):
+                links.append(link)
+                taken |= set(range(link.start, link.end))
+        self.links = sorted(links, key=lambda link: link.start)
+        self.taken = taken
+        self.used: set[Link] = set()
+
+    @cached_property
+    def named(self) -> int:
+        """How many words name the table."""
+        return sum(
+            one.end - one.start
+            for one in self.links
+            if self.vocabulary.is_named_by(one, self.tokens)
+        )
+
+    def has(self, *cues: Cue) -> Found | None:
+        """Return the first of some cues, if there is one."""
+        return next((one for one in self.cues if set(cues) & set(one.cues)), None)
+
+    def text(self, link: Link) -> str:
+        """Return the words of a link."""
+        return " ".join(token.text for token in self.tokens[link.start : link.end])
+
+    def moments(self) -> Column:
+        """Return the one column of dates that is meant."""
+        dates = [column for column in self.vocabulary.table.columns if column.is_moment]
+        hints = [
+            one for one in self.links if one.role == "column" and set(one.columns) & set(dates)
+        ]
+        named = [column for column in dates if any(column in hint.columns for hint in hints)]
+        if len(named or dates) != 1:
+            raise UnreadError("it does not say which column is the date")
+        self.used.update(hints)
+        return (named or dates)[0]

@@ -22,6 +22,11 @@ class Conditions:
         self._parsed = parsed
 
     def of_values(self, group: Column | None) -> list[Filter]:
+        """Return the conditions that columns have the values named, and truths are true.
+
+        :param group: The column that rows are grouped by, of which no value may be named.
+        :raises UnclearError: When a value may be of several columns.
+        """
         filters = []
         for link in self._parsed.links:
             if link.role == "column" and len(link.columns) == 1 and link not in self._parsed.used:
@@ -57,10 +62,8 @@ class Conditions:
         return tuple(named) if named else link.columns
 
     def of_quotes(self) -> list[Filter]:
-        """Return the condition that a column's text holds what is quoted."""
-        quoted = [
-            (n, token) for n, token in enumerate(self._parsed.tokens) if token.kind == "quoted"
-        ]
+        """Return the condition that a column's text is, or holds, what is quoted."""
+        quoted = [token for token in self._parsed.tokens if token.kind == "quoted"]
         if not quoted:
             if self._parsed.has("holds"):
                 raise UnreadError("what a text holds is to be in quotes")
@@ -77,9 +80,13 @@ class Conditions:
         link, column = texts[0]
         self._parsed.used.add(link)
         operator = "contains" if self._parsed.has("holds") else "="
-        return [Filter(column=column.name, operator=operator, value=quoted[0][1].text)]
+        return [Filter(column=column.name, operator=operator, value=quoted[0].text)]
 
     def of_numbers(self, target: Column | None) -> list[Filter]:
+        """Return the conditions that compare with numbers and dates.
+
+        :param target: The column that is asked for.
+        """
         return [self._filter(one, target) for one in self._parsed.conditions]
 
     def _filter(self, one: Condition, target: Column | None) -> Filter:

@@ -1,0 +1,97 @@
+import pytest
+
+from pipelines.answer import Answer, Citation
+from pipelines.tables import Tables
+from pipelines.tables.answer import TableAnswerer
+from tests.pipelines.tables.conftest import MakeTables
+
+
+def told(tables: Tables, question: str) -> Answer:
+    found = TableAnswerer(tables).answer(question)
+    assert found is not None
+    assert [one.text for one in found.evidence] == [one.quote for one in found.answer.citations]
+    return found.answer
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How many work orders on machine B?", "2 work orders where Asset is B."),
+        ("How many work orders were opened in 2012?", "1 work order where Opened is in 2012."),
+        (
+            "What was the total cost?",
+            "The total Cost is $470.75, of 4 work orders where Cost is given.",
+        ),
+        (
+            "What is the average cost of work orders on machine A?",
+            "The average Cost is $60.38, of 2 work orders where Asset is A and Cost is given.",
+        ),
+        (
+            "What was the cheapest work order?",
+            "The lowest Cost is $20.25, of 4 work orders where Cost is given.",
+        ),
+        (
+            "When was the first work order?",
+            "The earliest Opened is 2010-01-05, of 5 work orders.",
+        ),
+        ("Which asset cost the most?", "B (Asset): total Cost $300.00 where Cost is given."),
+        (
+            "How many work orders per asset?",
+            "Work orders by Asset: A: 2; B: 2; C: 1.",
+        ),
+        ("How many different parts are there?", "4 different values of Part, in 5 work orders."),
+        (
+            "How many work orders had the part hose?",
+            "2 work orders where Part is Hose. "
+            "Left out: 1 work order where Part names Hose beside another.",
+        ),
+    ],
+)
+def test_an_answer_says_what_was_counted(orders: Tables, question: str, text: str) -> None:
+    answer = told(orders, question)
+    assert answer.text == text
+    assert answer.answerer == "table"
+    assert answer.written["sql"].startswith("SELECT ")
+    assert answer.written["query"]["table"] == "machine_work_orders"
+
+
+def test_rows_are_called_rows_where_a_table_s_name_is_no_plural(make_tables: MakeTables) -> None:
+    tables = make_tables(fleet_index__csv="id,Rate\n1,10%\n2,20.5%\n3,5%\n")
+    assert told(tables, "How many rows of the fleet index?").text == "3 rows of fleet_index."
+    average = told(tables, "What is the average rate in the fleet index?").text
+    assert average == "The average Rate is 11.83%, of 3 rows of fleet_index."
+    assert told(tables, "What is the highest rate?").text.startswith("The highest Rate is 20.5%,")
+
+
+def test_what_is_unclear_or_has_no_value_is_withheld_saying_why(make_tables: MakeTables) -> None:
+    tables = make_tables(jobs__csv="id,System,Place,Cost\n1,Bucket,Boom,\n2,Arm,Bucket,3\n")
+    unclear = told(tables, "How many jobs were on the bucket?")
+    assert unclear.text is None
+    assert unclear.reason == '"bucket" may be System or Place of the table jobs'
+    empty = told(tables, "What was the total cost of jobs with the system bucket?")
+    assert empty.text is None
+    assert empty.reason == "no row of the table jobs has a value for this"
+
+
+def test_single_rows_do_not_answer_for_many(orders: Tables) -> None:
+    answerer = TableAnswerer(orders)
+    row = Citation("machine_work_orders.csv", None, None, 0, 5, "id: 1", 0.6)
+    quoted = Answer("id: 1", 0.6, (row,))
+    withheld = answerer.checked("How many work orders are overdue?", quoted)
+    assert withheld.text is None
+    assert withheld.nearest == row
+    assert '"overdue" is neither' in (withheld.reason or "")
+    elsewhere = Answer("Five.", 0.6, (Citation("plan.md", None, None, 0, 5, "Five.", 0.6),))
+    assert answerer.checked("How many work orders are overdue?", elsewhere) is elsewhere
+    assert answerer.checked("Who approves work orders?", quoted) is quoted
+
+
+def test_without_a_cue_no_table_is_read() -> None:
+    class Unread:
+        @property
+        def tables(self) -> None:
+            raise AssertionError
+
+    answerer = TableAnswerer(Unread())  # type: ignore[arg-type]
+    assert answerer.answer("Who approves leave?") is None
+    assert not answerer.is_asked("Who approves leave?")

@@ -1,0 +1,169 @@
+from typing import Any
+
+import pytest
+
+from pipelines.tables import Tables
+from pipelines.tables.cues import has_cue
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.reading import Reading, read_question
+from tests.pipelines.tables.conftest import ORDERS, MakeTables
+
+
+def read(tables: Tables, question: str) -> Reading:
+    return read_question(question, [Vocabulary(table) for table in tables.tables])
+
+
+def is_(column: str, value: object, operator: str = "=") -> dict[str, Any]:
+    return {"column": column, "operator": operator, "value": value}
+
+
+COUNT = {"aggregate": "count"}
+BY_ASSET = {"group_by": "Asset"}
+MOST = {"order": "descending", "limit": 1}
+
+
+@pytest.mark.parametrize(
+    ("question", "query"),
+    [
+        ("How many work orders are there?", COUNT),
+        ("Number of work orders on machine A", {**COUNT, "filters": [is_("Asset", "A")]}),
+        ("How many work orders does asset B have?", {**COUNT, "filters": [is_("Asset", "B")]}),
+        ("How many hoses were replaced?", {**COUNT, "filters": [is_("Part", "Hose"), is_("Action", "Replace")]}),
+        ("How many work orders with part hose and action replace?", None),
+        (
+            "How many work orders of the hose had the action replaced?",
+            {**COUNT, "filters": [is_("Part", "Hose"), is_("Action", "Replace")]},
+        ),
+        ("How many work orders are done?", {**COUNT, "filters": [is_("Done", True)]}),
+        ("What was the total cost in 2010?", {"aggregate": "sum", "column": "Cost", "filters": [is_("Opened", "2010")]}),
+        ("What did the work orders cost on average?", {"aggregate": "average", "column": "Cost"}),
+        ("What is the mean number of hours?", None),
+        ("What was the most expensive work order?", {"aggregate": "maximum", "column": "Cost"}),
+        ("Which work order took the fewest hours?", None),
+        ("What is the lowest cost on machine A?", {"aggregate": "minimum", "column": "Cost", "filters": [is_("Asset", "A")]}),
+        ("When was the last work order on machine B?", {"aggregate": "maximum", "column": "Opened", "filters": [is_("Asset", "B")]}),
+        ("Which machine had the most work orders?", {**COUNT, **BY_ASSET, **MOST}),
+        ("Which asset cost the most?", {"aggregate": "sum", "column": "Cost", **BY_ASSET, **MOST}),
+        ("Which two assets have the highest total cost?", {"aggregate": "sum", "column": "Cost", **BY_ASSET, **MOST, "limit": 2}),
+        ("Top 2 machines by number of work orders", {**COUNT, **BY_ASSET, **MOST, "limit": 2}),
+        ("Average cost per asset", {"aggregate": "average", "column": "Cost", **BY_ASSET}),
+        ("How many work orders per year?", {**COUNT, "group_by": "Opened", "period": "year"}),
+        ("In which month were the most work orders?", {**COUNT, "group_by": "Opened", "period": "month", **MOST}),
+        ("How many work orders cost more than $100?", {**COUNT, "filters": [is_("Cost", 100, ">")]}),
+        ("How many work orders with at least 3 hours?", {**COUNT, "filters": [is_("Hours", 3, ">=")]}),
+        ("How many work orders had hours of at least three?", {**COUNT, "filters": [is_("Hours", 3, ">=")]}),
+        ("How many work orders cost between 20 and 100?", {**COUNT, "filters": [is_("Cost", (20, 100), "between")]}),
+        ("How many work orders between February 2010 and 2011?", {**COUNT, "filters": [is_("Opened", ("2010-02", "2011"), "between")]}),
+        ("How many work orders were opened before 9 March 2011?", {**COUNT, "filters": [is_("Opened", "2011-03-09", "<")]}),
+        ("How many work orders mention 'burst' in the note?", {**COUNT, "filters": [is_("Note", "burst", "contains")]}),
+        ("How many different parts are there?", {"aggregate": "distinct", "column": "Part"}),
+        ("How many machines are there?", {"aggregate": "distinct", "column": "Asset"}),
+    ],
+)  # fmt: skip
+def test_a_question_is_the_query_that_it_asks_for(
+    orders: Tables, question: str, query: dict[str, Any] | None
+) -> None:
+    found = read(orders, question).query
+    if query is None:
+        assert found is None
+        return
+    assert found is not None, read(orders, question)
+    wanted = {"table": "machine_work_orders", **query}
+    assert found.model_dump(exclude_defaults=True) | {"aggregate": found.aggregate} == {
+        key: tuple(
+            {name: part for name, part in one.items() if (name, part) != ("operator", "=")}
+            for one in value
+        )
+        if key == "filters"
+        else value
+        for key, value in wanted.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many work orders are still open on machine A?",
+        "How many work orders were not on machine A?",
+        "How many work orders were on machine A or B?",
+        "How many more work orders has machine A than machine B?",
+        "How many work orders were there on machine Z?",
+        "How many work orders were there in 2031?",
+        "How many work orders will there be in 2010?",
+        "How many work orders for a?",
+        "What share of the work orders was on machine A?",
+        "What is the median cost of a work order?",
+        "What is the average cost of a machine?",
+        "What is the average number of work orders per machine?",
+        "Which machine has the highest cost?",
+        "What was the total cost of labour?",
+        "How many work orders without a cost are there?",
+        "How many work orders were there in the last year?",
+        "How many work orders were there in the first half of 2010?",
+        "Who had the most work orders?",
+        "How many entries are there?",
+        "How many people work here?",
+        "What does the note of the last work order say?",
+        "Replaced hose",
+        "",
+        "?",
+        "how many " * 300,
+        "'" * 100,
+    ],
+)
+def test_what_is_not_all_accounted_for_is_not_guessed(orders: Tables, question: str) -> None:
+    assert read(orders, question).query is None
+
+
+def test_what_two_columns_hold_has_to_be_named(make_tables: MakeTables) -> None:
+    tables = make_tables(jobs__csv="id,System,Place\n1,Bucket,Boom\n2,Arm,Bucket\n3,Arm,Boom\n")
+    unclear = read(tables, "How many jobs were on the bucket?")
+    assert unclear.query is None
+    assert unclear.unclear == '"bucket" may be System or Place of the table jobs'
+    named = read(tables, "How many jobs were on the bucket place?").query
+    assert named is not None
+    assert [one.column for one in named.filters] == ["Place"]
+
+
+def test_two_tables_that_fit_alike_are_told_apart_or_given_up(make_tables: MakeTables) -> None:
+    tables = make_tables(
+        orders_old__csv=ORDERS, orders_new__csv=ORDERS.replace("201", "202"), jobs__csv=ORDERS
+    )
+    assert read(tables, "What was the total cost?").unclear.startswith("it may be about the table")
+    named = read(tables, "What was the total cost of the jobs?").query
+    assert named is not None
+    assert named.table == "jobs"
+    dated = read(tables, "What was the total cost of jobs in 2010?").query
+    assert dated is not None
+    assert read(tables, "How many jobs were there in 2020?").query is None
+
+
+def test_of_several_dates_one_has_to_be_named(make_tables: MakeTables) -> None:
+    tables = make_tables(
+        jobs__csv="id,StartDate,EndDate\n1,2020-01-01,2020-02-02\n2,2021-01-01,2021-01-05\n"
+    )
+    assert read(tables, "How many jobs were there in 2020?").query is None
+    named = read(tables, "How many jobs had a start date in 2020?").query
+    assert named is not None
+    assert named.filters[0].column == "StartDate"
+
+
+def test_what_a_table_is_asked_and_does_not_know_is_told(orders: Tables) -> None:
+    reading = read(orders, "How many work orders are overdue?")
+    assert reading.about == "machine_work_orders"
+    assert reading.reason == '"overdue" is neither in the table nor a known word'
+    assert read(orders, "What does U/S mean in a work order?").about == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "cue"),
+    [
+        ("How many orders?", True),
+        ("the TOTAL cost", True),
+        ("Who approves leave?", False),
+        ("What does PM01 mean?", False),
+        ("Where do I account for it?", False),
+    ],
+)
+def test_most_questions_are_told_by_a_glance(question: str, cue: bool) -> None:
+    assert has_cue(question) is cue

@@ -36,7 +36,7 @@ class Reading:
 
     :param query: The query; None where it could not be read as one.
     :param unclear: What has to be said for it to be one, where every word was understood.
-    :param about: The table that it names and asks a count, a sum or an average of, with a word
+    :param about: The table that it names and asks a count, a sum or an extreme of, with a word
         that the table knows nothing of; empty where there is none.
     :param reason: Why it is no query: of that table, or of the last one.
     """
@@ -91,8 +91,11 @@ class _Attempt:
 
     @property
     def is_about(self) -> bool:
-        """Whether the question names the table or one of its things and asks for a count of it."""
-        if not self._parsed.has("count", "sum", "average"):
+        """Whether the question names the table, or a thing or numbers of it, to be worked out."""
+        ranks = self._parsed.has("most", "least")
+        if not self._parsed.has("count", "sum", "average", "highest", "lowest") and not any(
+            ranks and link.start == ranks.end and link.role == "row" for link in self._parsed.links
+        ):
             return False
         vocabulary, tokens = self._vocabulary, self._tokens
         if any(
@@ -100,7 +103,12 @@ class _Attempt:
             for link, value in pairwise(self._parsed.links)
         ):
             return True
-        return self._parsed.named >= _NAMED
+        if self._parsed.has("sum", "average") and any(
+            link.whole and link.columns[0].is_number for link in self._parsed.links
+        ):
+            return True
+        entities = sum(vocabulary.is_entity(link) for link in self._parsed.links)
+        return self._parsed.named >= 1 and self._parsed.named + entities >= _NAMED
 
     def query(self) -> tuple[int, TableQuery]:
         """Return how many words name the table, and the query.
@@ -163,6 +171,11 @@ class _Attempt:
         if group is not None and (extreme is not None or top is not None):
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
             limit = limit or 1
+            self._parsed.used.update(
+                one
+                for one in self._parsed.links
+                if extreme and one.start == extreme.end and self._vocabulary.is_entity(one)
+            )
             aggregate, column = self._ranked(extreme, target, sums, averages, counts)
         elif counts is not None and averages is None and extreme is None:
             aggregate, column = self._counted(counts, target, filters)

@@ -142,7 +142,8 @@ def says(question: SuiteQuestion, text: str) -> bool:
     def has(value: str) -> bool:
         if _NUMBER.fullmatch(value):
             return float(value.replace(",", "")) in numbers
-        return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+        # A date may be followed by its time.
+        return re.search(rf"(?<!\w){re.escape(value)}(?:T|(?!\w))", text) is not None
 
     if question.accepted_all:
         return all(map(has, question.accepted_all))

@@ -7,6 +7,8 @@ from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
 from pipelines.tables.words import listed, name_words, stem
 
+SPENT = frozenset(listed("cost costs spend spent"))
+"""Words that ask for what something cost."""
 _COSTS = frozenset(map(stem, listed("cost costs price amount")))
 # Words between a column's name and the value or number that it is compared with.
 _NEAR = 4
@@ -114,7 +116,7 @@ class Conditions:
         if near:
             self._parsed.used.add(near[-1])
             return near[-1].columns[0]
-        costs = self._parsed.tokens[max(0, one.start - 1)].word in ("cost", "costs")
+        costs = self._parsed.tokens[max(0, one.start - 1)].word in SPENT
         if costs and target is not None and is_cost(target):
             return target
         raise UnreadError(f"it does not say what is compared with {one.values[0]}")

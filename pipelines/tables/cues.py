@@ -27,15 +27,16 @@ Cue = Literal[
     "top",
     "often",
     "holds",
+    "times",
 ]
 
 # Longer ones first where one begins another.
 _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("how many different", ("count", "distinct")),
     ("how many distinct", ("count", "distinct")),
-    ("how many times", ("count",)),
+    ("how many times", ("count", "times")),
     ("how many", ("count",)),
-    ("how often", ("count",)),
+    ("how often", ("count", "times")),
     ("number of different", ("count", "distinct")),
     ("number of distinct", ("count", "distinct")),
     ("total number of", ("count",)),
@@ -111,7 +112,7 @@ for _phrase, _cues in _PHRASES:
 _AGGREGATE = re.compile(
     r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|overall|average|the mean"
     r"|max(?:imum)?|min(?:imum)?|most|least|fewest|(?:high|low|larg|small|bigg|great|long|short|cheap|dear|costli"
-    r"|lat|new|earli|old)est|last|first|top)\b",
+    r"|lat|new|earli|old)est|last|first|top|per|each)\b",
     re.IGNORECASE,
 )
 

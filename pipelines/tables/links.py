@@ -1,7 +1,7 @@
 """Which words of a question name a table, its rows, its columns, or values in them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -236,8 +236,13 @@ class Vocabulary:
         """Whether a column's numbers say how many of something there were."""
         return column.kind == "int" and bool({stem(w) for w in self._names[column]} & _AMOUNTS)
 
-    def initials(self, tokens: Sequence[Token], links: Sequence[Link]) -> Iterator[Link]:
-        """Give words that a column's capitals abbreviate, right beside a value of that column."""
+    def initials(
+        self, tokens: Sequence[Token], links: Sequence[Link], asked: Collection[int]
+    ) -> Iterator[Link]:
+        """Give words that a column's capitals abbreviate, right beside a value of that column.
+
+        :param asked: Places right behind "per" or "which", where a column stands, too.
+        """
         values = [link for link in links if link.role == "value"]
         for column in self.table.columns:
             name = column.name
@@ -249,7 +254,7 @@ class Vocabulary:
                 beside = any(
                     v.start == end or v.end == start for v in values if column in v.columns
                 )
-                if letters == name.casefold() and beside:
+                if letters == name.casefold() and (beside or start in asked):
                     yield Link("column", start, end, (column,), whole=True)
 
 

@@ -41,7 +41,8 @@ class Parsed:
             if not taken & set(range(one.start, one.end)):
                 self.conditions.append(one)
                 taken |= set(range(one.start, one.end))
-        for link in vocabulary.initials(tokens, links):
+        asked = {one.end for one in self.cues if {"group", "which", "often"} & set(one.cues)}
+        for link in vocabulary.initials(tokens, links, asked):
             if not taken & set(range(link.start, link.end)):
                 links.append(link)
                 taken |= set(range(link.start, link.end))

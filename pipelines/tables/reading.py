@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipelines.tables.conditions import Conditions, is_cost
+from pipelines.tables.conditions import SPENT, Conditions, is_cost
 from pipelines.tables.cues import Found
 from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
@@ -15,12 +15,13 @@ from pipelines.tables.words import Token, listed, tokens_of
 # Words that carry no condition of their own in a question of this kind.
 _EMPTY = frozenset(
     listed(
-        "a an the of is are was were be been there did do does have has had in on at for to with "
-        "from what how many all that any i we you me us tell show give list find please can could "
-        "our my as value values case cases out carried recorded logged registered raised listed "
-        "entered appear appears appeared occur occurs occurred happen happens happened exist "
-        "exists held involve involves involved concern concerns concerned made get gets got see "
-        "seen common single entire whole time times cost costs"
+        "a an the of is are was were be been there did do does have has had in on at for to "
+        "with from what how many much all that any i we you me us tell show give list find "
+        "please can could our my as value values case cases out carried recorded logged "
+        "registered raised listed entered appear appears appeared occur occurs occurred happen "
+        "happens happened exist exists held involve involves involved concern concerns "
+        "concerned made get gets got see seen common single entire whole time times cost costs "
+        "spend spent"
     )
 )
 _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "date": "day"}
@@ -168,7 +169,8 @@ class _Attempt:
         target = self._target(group)
         filters += self._rows.of_numbers(target)
         top = self._parsed.has("top")
-        if group is not None and (extreme is not None or top is not None):
+        ranks = top or self._parsed.has("which", "often")
+        if group is not None and ranks and (extreme is not None or top is not None):
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
             limit = limit or 1
             self._parsed.used.update(
@@ -192,6 +194,12 @@ class _Attempt:
                 raise UnreadError("it does not say what is the most or the least")
             aggregate = "minimum" if self._is_low(extreme) else "maximum"
             column = target
+        elif (
+            group is not None
+            and target is None
+            and any(one.role == "row" for one in self._parsed.links)
+        ):
+            aggregate = "count"
         else:
             raise UnreadError("it asks for several things at once")
         if group is None and (
@@ -335,7 +343,7 @@ class _Attempt:
             if link.role == "column" and len(numbers) == 1 == len(link.columns):
                 self._parsed.used.add(link)
                 named.append(numbers[0])
-        said = any(token.word in ("cost", "costs") for token in self._tokens)
+        said = any(token.word in SPENT for token in self._tokens)
         if dear is not None or (said and not named):
             costs = [c for c in columns if is_cost(c)]
             if len(costs) != 1:
@@ -350,6 +358,8 @@ class _Attempt:
         self, cue: Found, target: Column | None, filters: Sequence[Filter]
     ) -> tuple[Aggregate, Column | None]:
         """Return what "how many" counts: rows, different values, or what a column has counted."""
+        if "times" in cue.cues and filters and target is None:
+            return "count", None
         phrase = self._phrase(cue.end)
         if not phrase:
             raise UnreadError("it does not say how many of what")

@@ -28,6 +28,13 @@ _CALLED = {
         "pipelines.answer.Answer",
         "pipelines.answer.Citation",
     ],
+    "Count": [
+        "pipelines.tables.tables.Tables",
+        "pipelines.tables.query.TableQuery",
+        "pipelines.tables.query.Filter",
+        "pipelines.tables.tables.TableResult",
+        "pipelines.tables.answer.TableAnswerer",
+    ],
     "Route": [
         "agent.router.router.Router",
         "agent.router.decision.Decision",

@@ -58,10 +58,11 @@ class Tables:
     """The tables of an index, read when they are first needed; several threads may ask.
 
     :param store: The index's store.
-    :param stamp: Returns what changes when the index does; tables are then read again.
+    :param stamp: Returns what changes when the index does; tables are then read again. None for an
+        index that stays as it is.
     """
 
-    def __init__(self, store: "PassageStore", stamp: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, store: "PassageStore", stamp: Callable[[], object] | None = None) -> None:
         self._store, self._stamp = store, stamp
         self._lock = threading.Lock()
         self._read: tuple[object, dict[str, Table]] | None = None
@@ -76,7 +77,7 @@ class Tables:
         return list(self._by_name().values())
 
     def _by_name(self) -> dict[str, Table]:
-        stamp = self._stamp()
+        stamp = self._stamp() if self._stamp is not None else None
         with self._lock:
             if self._read is None or self._read[0] != stamp:
                 passages = self._store.read_passages(_ROWS)

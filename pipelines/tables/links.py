@@ -31,6 +31,19 @@ _KEYS = frozenset({"id", "no", "nr", "number", "name", "code", "key"})
 _AMOUNTS = frozenset(map(stem, listed("count number quantity qty amount")))
 # Words that stand in many names and point at none of them.
 _WEAK = frozenset(map(stem, listed("of is has in the no number count id name")))
+# What is, rather than happens: of it a year alone says nothing about when it began or was bought.
+_LASTING = frozenset(
+    map(
+        stem,
+        listed(
+            "employees staff people persons workers members customers clients suppliers vendors "
+            "contacts users assets machines vehicles equipment devices sites locations buildings "
+            "rooms parts spares products items articles materials stock inventory skills contracts"
+        ),
+    )
+)
+_QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
+_STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
 _JOINTS = re.compile(r"[_,;/+|]")
 _FREE_WORDS = 3.0
@@ -71,6 +84,7 @@ class Vocabulary:
         self._table = {joined(words[:end]) for end in range(1, len(words))}
         if container:
             self._table |= {stem(words[-1]), self._whole}
+        self.lasts = bool(named) and stem(named[-1]) in _LASTING
         self._plural = "" if container or not words[-1:] else " ".join(words[-2:])
         self._names = {column: name_words(column.name) for column in table.columns}
         self._thing = joined(named[:1]) if len(named) > 1 else ""
@@ -235,6 +249,17 @@ class Vocabulary:
     def is_amount(self, column: Column) -> bool:
         """Whether a column's numbers say how many of something there were."""
         return column.kind == "int" and bool({stem(w) for w in self._names[column]} & _AMOUNTS)
+
+    def pieces(self, *, only_stock: bool) -> Column | None:
+        """Return the column that says how many pieces a row stands for, if there is one.
+
+        :param only_stock: Leave out what says how many were ordered or used.
+        """
+        wanted = _STOCKS if only_stock else _QUANTITIES | _STOCKS
+        for column, words in self._names.items():
+            if column.is_number and {stem(word) for word in words} & wanted:
+                return column
+        return None
 
     def initials(
         self, tokens: Sequence[Token], links: Sequence[Link], asked: Collection[int]

@@ -76,5 +76,7 @@ class Parsed:
         named = [column for column in dates if any(column in hint.columns for hint in hints)]
         if len(named or dates) != 1:
             raise UnreadError("it does not say which column is the date")
+        if not named and self.vocabulary.lasts:
+            raise UnreadError(f"it does not say that it is about {dates[0].name}")
         self.used.update(hints)
         return (named or dates)[0]

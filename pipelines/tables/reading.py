@@ -369,9 +369,13 @@ class _Attempt:
             if last.role == "column" and self._vocabulary.is_amount(target):
                 return "sum", target
             raise UnreadError(f"it does not say what of {target.name} to count")
+        is_row = any(one.role == "row" for one in phrase)
+        pieces = self._vocabulary.pieces(only_stock=is_row)
+        if pieces is not None and "distinct" not in cue.cues and (is_row or first.role == "value"):
+            raise UnclearError(f"it may count rows or add up {pieces.name}")
         entities = [one for one in phrase if self._vocabulary.is_entity(one)]
         self._parsed.used.update(entities)
-        if "distinct" not in cue.cues and (entities or any(one.role == "row" for one in phrase)):
+        if "distinct" not in cue.cues and (entities or is_row):
             return "count", None
         if self._vocabulary.is_thing(last, self._tokens):
             return "distinct", self._vocabulary.thing

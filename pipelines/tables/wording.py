@@ -46,7 +46,21 @@ def tell(result: TableResult, vocabulary: Vocabulary) -> str:
     value = _value(result, column, result.value)
     if query.aggregate == "distinct":
         return f"{value} different values of {column.name}, in {result.counted:,} {rows}{where}."
-    return f"The {_lead(result, column)} is {value}, of {result.counted:,} {rows}{where}."
+    which = _which(result, column) if query.aggregate in ("minimum", "maximum") else ""
+    return f"The {_lead(result, column)} is {value}{which}, of {result.counted:,} {rows}{where}."
+
+
+def _which(result: TableResult, column: Column) -> str:
+    """Tell the one row that has an extreme by the first column whose values are all different."""
+    if len(result.citations) != 1:
+        return ""
+    table = result.table
+    for place, one in enumerate(table.columns):
+        values = {row[place] for row in table.values}
+        if one is not column and len(values) == len(table.rows):
+            found = shown_in(result.citations[0].quote, one.name)
+            return f" ({one.name} {found})" if found else ""
+    return ""
 
 
 def _lead(result: TableResult, column: Column | None) -> str:

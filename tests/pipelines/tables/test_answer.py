@@ -28,11 +28,11 @@ def told(tables: Tables, question: str) -> Answer:
         ),
         (
             "What was the cheapest work order?",
-            "The lowest Cost is $20.25, of 4 work orders where Cost is given.",
+            "The lowest Cost is $20.25 (id 2), of 4 work orders where Cost is given.",
         ),
         (
             "When was the first work order?",
-            "The earliest Opened is 2010-01-05, of 5 work orders.",
+            "The earliest Opened is 2010-01-05 (id 1), of 5 work orders.",
         ),
         ("Which asset cost the most?", "B (Asset): total Cost $300.00 where Cost is given."),
         (
@@ -60,7 +60,9 @@ def test_rows_are_called_rows_where_a_table_s_name_is_no_plural(make_tables: Mak
     assert told(tables, "How many rows of the fleet index?").text == "3 rows of fleet_index."
     average = told(tables, "What is the average rate in the fleet index?").text
     assert average == "The average Rate is 11.83%, of 3 rows of fleet_index."
-    assert told(tables, "What is the highest rate?").text.startswith("The highest Rate is 20.5%,")
+    assert told(tables, "What is the highest rate?").text.startswith(
+        "The highest Rate is 20.5% (id 2),"
+    )
 
 
 def test_what_is_unclear_or_has_no_value_is_withheld_saying_why(make_tables: MakeTables) -> None:

@@ -167,3 +167,21 @@ def test_what_a_table_is_asked_and_does_not_know_is_told(orders: Tables) -> None
 )
 def test_most_questions_are_told_by_a_glance(question: str, cue: bool) -> None:
     assert has_cue(question) is cue
+
+
+def test_what_lasts_is_not_dated_by_a_column_that_is_not_named(make_tables: MakeTables) -> None:
+    tables = make_tables(employees__csv="Name,Start Date\nAnn,2015-03-01\nBob,2010-06-15\n")
+    assert read(tables, "How many employees were there in 2015?").query is None
+    assert read(tables, "How many employees per year?").query is None
+    started = read(tables, "How many employees started in 2015?").query
+    assert started is not None
+    assert started.filters[0].column == "Start Date"
+
+
+def test_rows_that_stand_for_several_pieces_are_not_counted(make_tables: MakeTables) -> None:
+    tables = make_tables(parts__csv="No,Kind,Qty on Hand\n1,Hose,12\n2,Pump,0\n3,Hose,5\n")
+    for question in ("How many hoses are there in parts?", "How many parts are there?"):
+        assert "add up Qty on Hand" in read(tables, question).unclear
+    added = read(tables, "What is the total qty on hand?").query
+    assert added is not None
+    assert added.aggregate == "sum"

@@ -239,14 +239,23 @@ class Routes:
         own = self._workspace.settings.retrieval.pipeline is not None
         with self.lock:
             if self._tables is None and self.has_documents and not own:
-                from agent.router.remember import index_stamp
                 from pipelines.tables.answer import TableAnswerer
                 from pipelines.tables.tables import Tables
 
                 store = open_store(self._workspace, read_only=True)
                 self._resources.callback(store.close)
-                self._tables = TableAnswerer(Tables(store, lambda: index_stamp(self._workspace)))
+                self._tables = TableAnswerer(Tables(store, self._last_indexed))
             return self._tables
+
+    def _last_indexed(self) -> list[tuple[int, int]]:
+        """Return when the catalogue was last written, for a glance at every question."""
+        catalog = self._workspace.index_folder / "catalog.sqlite"
+        found = []
+        for file in (catalog, catalog.with_name(f"{catalog.name}-wal")):
+            if file.is_file():
+                facts = file.stat()
+                found.append((facts.st_mtime_ns, facts.st_size))
+        return found
 
     @property
     def answerer(self) -> Answerer:

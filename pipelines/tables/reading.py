@@ -137,14 +137,11 @@ class _Attempt:
         left = [
             one
             for one in self._parsed.links
-            if one not in self._parsed.used and self._says_something(one)
+            if one not in self._parsed.used and one.role not in ("row", "table")
         ]
         if left:
             raise UnreadError(f'"{self._parsed.text(left[0])}" has no place in the query')
         return named, query
-
-    def _says_something(self, link: Link) -> bool:
-        return link.role not in ("row", "table")
 
     def _shaped(self, group: Column | None, period: Period | None) -> TableQuery:
         """Return the query by what kind of question it is."""
@@ -190,7 +187,7 @@ class _Attempt:
                 raise UnreadError("it does not say of which numbers the average is")
             aggregate, column = "average", target
         elif extreme is not None:
-            if counts or target is None or not (self._is_superlative(extreme)):
+            if counts or sums or target is None or not self._is_superlative(extreme):
                 raise UnreadError("it does not say what is the most or the least")
             aggregate = "minimum" if self._is_low(extreme) else "maximum"
             column = target
@@ -208,6 +205,8 @@ class _Attempt:
             raise UnreadError("it does not say which one of what")
         if group is None and aggregate not in ("count", "distinct", "sum"):
             self._check_thing()
+        if group is not None and column is not None and column.name in {f.column for f in filters}:
+            raise UnreadError(f"it may compare {column.name} of rows or what is made of them")
         return self._made(aggregate, column, filters, group, period, order, limit)
 
     def _made(

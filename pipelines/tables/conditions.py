@@ -113,6 +113,8 @@ class Conditions:
             link.start == one.end or link.end == one.start for link in near
         ):
             raise UnreadError(f"it does not say what {one.values[0]} is")
+        if not one.named and self._parsed.tokens[one.start].year is not None:
+            raise UnreadError(f"{one.values[0]} may be a year")
         if near:
             self._parsed.used.add(near[-1])
             return near[-1].columns[0]

@@ -271,15 +271,21 @@ class _Attempt:
                 found.append((thing, None))
             elif link is not None and link.role == "column" and len(link.columns) == 1:
                 column = link.columns[0]
-                if column.is_number:
-                    continue
-                self._parsed.used.add(link)
-                found.append((column, period if column.is_moment else None))
+                if not column.is_number:
+                    self._parsed.used.add(link)
+                    found.append((column, period if column.is_moment else None))
+                elif "group" in cue.cues and not self._parsed.has("top"):
+                    raise UnreadError(f"it groups by the numbers of {column.name}")
             elif period is not None:
                 if link is not None:
                     self._parsed.used.add(link)
                 self._parsed.taken.add(place)
                 found.append((self._parsed.moments(), period))
+            elif "group" in cue.cues and not self._parsed.has("top"):
+                # "The average cost per work order" is the average of their costs.
+                is_row = link is not None and link.role == "row"
+                if not (is_row and self._parsed.has("average")):
+                    raise UnreadError("it does not say for each of what")
         if len(set(found)) > 1:
             raise UnreadError("it groups by several things")
         return found[0] if found else (None, None)

@@ -299,3 +299,12 @@ def test_searching_loads_no_torch(store: SqliteDocumentStore) -> None:
         "assert found and 'torch' not in sys.modules, sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(store.path)], check=True)
+
+
+def test_passages_are_read_without_their_vectors(tmp_path: Path) -> None:
+    with SqliteDocumentStore(tmp_path / "passages.sqlite") as store:
+        store.write_documents([DOG, CAT, BARE])
+        found = store.read_passages({"field": "meta.n", "operator": "==", "value": 1})
+        assert [(one.id, one.content, one.embedding) for one in found] == [
+            ("cat", CAT.content, None)
+        ]

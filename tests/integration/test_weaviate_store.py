@@ -156,9 +156,9 @@ def test_logical_filters_and_those_of_searches(store):
     ):
         expected = {d.id for d in documents if document_matches_filter(filters, d)}
         assert set(ids(store.filter_documents(filters))) == expected
-        passages = store.read_passages(filters)
-        assert set(ids(passages)) == expected
-        assert all(passage.embedding is None for passage in passages)
+        read = store.read_passages(filters)
+        assert set(ids(read)) == expected
+        assert all(passage.embedding is None for passage in read)
         assert store.count_documents_by_filter(filters) == len(expected)
         found = store.embedding_retrieval(documents[0].embedding, filters=filters, top_k=60)
         assert set(ids(found)) == expected

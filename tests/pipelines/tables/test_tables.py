@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,10 @@ from pydantic import ValidationError
 
 from pipelines.convert import convert_file
 from pipelines.errors import TableError
-from pipelines.tables import TableQuery, Tables
+from pipelines.split import split
+from pipelines.tables import Column, TableQuery, Tables
 from pipelines.tables.sql import Statement, TableDatabase
+from pipelines.tables.table import read_tables
 from tests.pipelines.tables.conftest import ORDERS, MakeTables
 
 NAME = "machine_work_orders"
@@ -262,3 +265,36 @@ def test_a_grammar_keeps_to_the_schema(orders: Tables) -> None:
 def test_without_tables_there_is_no_schema(make_tables: MakeTables) -> None:
     with pytest.raises(TableError, match="the index holds no table"):
         make_tables().schema()
+
+
+def test_sheets_are_tables_and_a_table_may_be_too_wide(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    costs = book.active
+    costs.title = "Costs"
+    for row in (("Item", "Price"), ("Hose", 3), ("Pump", 4)):
+        costs.append(row)
+    people = book.create_sheet("People")
+    for row in (("Name", "Age"), ("Ann", 50), ("Bob", 60)):
+        people.append(row)
+    book.save(tmp_path / "book.xlsx")
+    passages = split(
+        convert_file(tmp_path / "book.xlsx"),
+        root="r",
+        document="book.xlsx",
+        format="xlsx",
+        max_tokens=192,
+        count_tokens=lambda texts: [len(text.split()) for text in texts],
+    )
+    tables = read_tables(passages)
+    assert [(table.name, table.sheet) for table in tables] == [
+        ("book Costs", "Costs"),
+        ("book People", "People"),
+    ]
+    wide = [Column(f"c{number}", "int") for number in range(2000)]
+    rows = ((0,) * 2000,)
+    with pytest.raises(TableError, match="2000 columns, of which 1999 can be queried at most"):
+        TableDatabase(replace(tables[0], columns=tuple(wide), rows=(), values=rows))
+    fits = replace(tables[0], columns=tuple(wide[1:]), rows=(), values=(rows[0][1:],))
+    TableDatabase(fits).close()

@@ -16,8 +16,9 @@ from agent.follow_up import Turn, standalone
 from agent.parts import put_together
 from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
+from agent.reply import Answered, Reply
 from agent.router.decision import Decision
-from agent.routes import Answered, Reply, Routes
+from agent.routes import Routes
 from agent.spans import span
 from agent.stream import AnswerStream
 from agent.trace import Recorder
@@ -307,6 +308,7 @@ def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
         decision=plan.decision,
         tried=tuple(one.route for one in routes),
         changed=() if done.answer.abstained else done.changed,
+        parts=done.parts,
     )
 
 

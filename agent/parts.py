@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
+from agent.reply import Answered, Part
 from agent.router.features import parts_of
-from agent.routes import Answered
 from pipelines.answer import Answer, Citation
 from pipelines.citations import renumbered
 from pipelines.search import Found
@@ -46,7 +46,7 @@ def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered
         for name, milliseconds in one.took.items():
             took[name] = took.get(name, 0.0) + milliseconds
     given = [one for one in answered if not one.answer.abstained]
-    answer = _answer(parts, answered) if given else answered[0].answer
+    answer, told = _answer(parts, answered) if given else (answered[0].answer, ())
     return Answered(
         "hybrid",
         answer,
@@ -54,16 +54,18 @@ def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered
         found,
         took,
         tuple(dict.fromkeys(name for one in given for name in one.changed)),
+        told,
     )
 
 
-def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> Answer:
+def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> tuple[Answer, tuple[Part, ...]]:
     texts: list[str] = []
+    told: list[Part] = []
     citations: list[Citation] = []
     highlights: list[tuple[int, int]] = []
     usage: dict[str, int] = {}
     confidence, length = 1.0, 0
-    for one in answered:
+    for part, one in zip(parts, answered, strict=True):
         answer = one.answer
         for name, count in answer.usage.items():
             usage[name] = usage.get(name, 0) + count
@@ -78,9 +80,10 @@ def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> Answer:
         citations += answer.citations
         confidence *= answer.confidence
         texts.append(text)
+        told.append(Part(part, one.route, one.adapter, length, length + len(text)))
         length += len(text) + 1
     given = [one.answer for one in answered if not one.answer.abstained]
-    return replace(
+    whole = replace(
         given[0],
         text=" ".join(texts),
         confidence=confidence,
@@ -95,3 +98,4 @@ def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> Answer:
         ),
         written={"parts": [dict(one.answer.written) for one in answered]},
     )
+    return whole, tuple(told)

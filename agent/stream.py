@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from agent.routes import Reply
+from agent.reply import Reply
 
 
 class _LeftError(Exception):

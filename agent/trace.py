@@ -17,7 +17,7 @@ from typing import Any
 from adapters.errors import ExpertError
 from agent.errors import TraceError
 from agent.printable import without_passwords
-from agent.routes import Reply
+from agent.reply import Reply
 from agent.workspace import Workspace
 
 FILE = "traces.sqlite"

@@ -92,6 +92,11 @@ def print_reply(console: Console, reply: "Reply", *, panel: bool = False) -> Non
             if claim.fault:
                 left = f"Left out: {shortened(claim.text)} ({one_line(claim.fault)})"
                 print_text(console, Text(left, style="yellow"))
+    for told in reply.learned:
+        text = (reply.answer.text or "")[told.start : told.end]
+        by = one_line(told.adapter or reply.answer.answerer)
+        said = f"Learned by {by}, in no document: {shortened(text)}"
+        print_text(console, Text(said, style="yellow"))
     for part in reply.answer.missing:
         print_text(console, Text(f"Not answered: {shortened(part)}", style="yellow"))
     if reply.changed and reply.adapter:

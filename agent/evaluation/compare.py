@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from agent.evaluation.metrics import Judged, Measured
+from agent.reply import Reply
 from agent.router.statistics import Comparison, paired_bootstrap
-from agent.routes import Reply
 
 
 @dataclass(frozen=True)

@@ -92,17 +92,12 @@ def judge(
     cited = grounded = None
     if isinstance(reply, Reply) and answer is not None:
         # What is counted stands in no one place.
-        answerers = reply.answer.answerer.split("+")
-        if question.has_answer and parts and "table" not in answerers:
+        if question.has_answer and parts and "table" not in _answerers(reply):
             cited = tuple(
                 any(_holds_any(piece.text, parts) for piece in around(citation, reply))
                 for citation in reply.answer.citations
             )
-        if reply.route in _FROM_DOCUMENTS:
-            if answerers == ["table"]:
-                grounded = recounted(reply)
-            elif "table" not in answerers:
-                grounded = is_backed(answer, reply.evidence)
+        grounded = _is_grounded(reply, answer, recounted)
     right = None
     if not question.has_answer:
         right = float(isinstance(reply, Reply) and answer is None)
@@ -130,6 +125,25 @@ def _best(
     if not right_ones:
         return None
     return 0.0 if answer is None else max(float(measure(answer, one)) for one in right_ones)
+
+
+def _is_grounded(reply: Reply, answer: str, recounted: Callable[[Reply], bool]) -> bool | None:
+    """Say whether what rests on documents is backed by them; None where nothing does."""
+    if "table" in _answerers(reply):
+        return recounted(reply) if len(_answerers(reply)) == 1 else None
+    told = [answer] if reply.route in _FROM_DOCUMENTS else []
+    if reply.parts:
+        text = reply.answer.text or ""
+        told = [
+            without_marks(text[part.start : part.end])[0]
+            for part in reply.parts
+            if part.route in _FROM_DOCUMENTS
+        ]
+    return all(is_backed(one, reply.evidence) for one in told) if told else None
+
+
+def _answerers(reply: Reply) -> list[str]:
+    return reply.answer.answerer.split("+")
 
 
 def _holds_any(text: str, parts: Sequence[str]) -> bool:

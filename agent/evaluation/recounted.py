@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from agent.routes import Reply
+from agent.reply import Reply
 from agent.workspace import Workspace
 from pipelines.tables.query import Filter, TableQuery
 

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.parts import asked_apart, put_together
-from agent.routes import Answered
+from agent.reply import Answered
 from pipelines.answer import NOT_IN_SOURCES, Answer, Citation, Claim
 from pipelines.search import Found
 
@@ -71,9 +71,17 @@ def test_marks_and_highlights_keep_their_places() -> None:
     assert answer.usage == {"prompt_tokens": 5}
     assert answer.missing == ("And when?",)
     assert answer.claims == WRITTEN.claims
+    assert [
+        (part.question, part.route, part.adapter, answer.text[part.start : part.end])
+        for part in found.parts
+    ] == [
+        ("What does it cost?", "retrieval", None, "It costs 40 euros. [1, 2]"),
+        ("Who knows?", "expert", "hr@1", "Anna."),
+        ("Which belt?", "hybrid", "press@2", "B-40. [3]"),
+    ]
     assert (found.route, found.adapter, found.took) == ("hybrid", "hr@1", {"answer": 8.0})
 
 
 def test_where_no_part_has_an_answer_there_is_none() -> None:
     found = put_together(("a", "b"), [answered(NONE, "retrieval"), answered(NONE, "hybrid")])
-    assert (found.answer, found.answer.abstained) == (NONE, True)
+    assert (found.answer, found.answer.abstained, found.parts) == (NONE, True, ())

@@ -1,6 +1,7 @@
 """What reaches a terminal of documents and models that hold anything."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.console import Console
 from agent.chat_log import transcript
 from agent.chat_screen import Streamed
 from agent.cli.display import print_hit, print_reply, print_source, sources_of
-from agent.expert import Reply
+from agent.reply import Part, Reply
 from pipelines.answer import NOT_IN_SOURCES, Answer, Citation, Claim
 from pipelines.search import Hit
 
@@ -99,6 +100,16 @@ def test_an_answer_with_its_sources() -> None:
         f"    {SHOWN}.md, page 3, sheet {SHOWN}, row 2, characters 108–{108 + len(QUOTE)}",
         f"confidence 0.80 · quote · adapter {SHOWN} · 1.5 s",
     ]
+
+
+def test_what_an_adapter_has_learned_is_told_from_what_documents_say() -> None:
+    console = _console()
+    answer = Answer("It is 42. [1] Anna knows.", 0.8, (_citation(),), answerer="quote+phi3")
+    parts = (Part("What?", "retrieval", None, 0, 13), Part("Who?", "expert", f"{EVIL}@1", 14, 25))
+    print_reply(console, replace(_reply(answer, (_hit(),)), parts=parts))
+    shown = console.file.getvalue().splitlines()
+    assert f"Learned by {SHOWN}@1, in no document: Anna knows." in shown
+    assert not any("Learned" in line and "42" in line for line in shown)
 
 
 def test_the_very_answer_is_set_off_where_it_is_on_a_terminal() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -6,6 +7,7 @@ from adapters.errors import ExpertError
 from agent.errors import WorkspaceError
 from agent.evaluation.metrics import Judged, Measured
 from agent.expert import Failure, Reply
+from agent.reply import Part
 from pipelines.evidence import Evidence
 
 Judge = Callable[..., Judged]
@@ -70,6 +72,22 @@ def test_places_cited_are_looked_at_around(
     assert judged({"answer": "25 days"}, told).cited is None
     assert judged({}, told).cited is None
     assert judged(LEAVE, make_reply(text="25 days", route="expert")).grounded is None
+
+
+def test_of_an_answer_in_parts_those_from_documents_are_to_be_backed(
+    judged: Judge, make_reply: Told, make_evidence: Callable[..., Evidence]
+) -> None:
+    text = "Staff earn 25 days [1] It takes nine weeks."
+    told = make_reply(
+        text=text, route="hybrid", pieces=(make_evidence("Staff earn 25 days of annual leave."),)
+    )
+    learned = Part("How long?", "expert", "hr@1", 23, len(text))
+    backed = Part("How many?", "retrieval", None, 0, 22)
+    both = judged(LEAVE, replace(told, parts=(backed, learned)))
+    assert (both.grounded, both.right) == (True, 1)
+    assert judged(LEAVE, replace(told, parts=(learned,))).grounded is None
+    invented = replace(learned, route="hybrid")
+    assert judged(LEAVE, replace(told, parts=(backed, invented))).grounded is False
 
 
 def test_a_route_costs_what_was_taken_though_it_gave_no_answer(

@@ -1,11 +1,12 @@
 import pytest
 
 from agent.errors import RouterError
+from agent.reply import Answered
 from agent.router.learn import evaluate, learn, score, try_routes
 from agent.router.outcomes import FILE, Outcome, OutcomeStore
 from agent.router.router import Router
 from agent.router.versions import Versions
-from agent.routes import Answered, Routes
+from agent.routes import Routes
 from agent.suite import SuiteQuestion
 from agent.workspace import Workspace
 from pipelines.answer import Answer

@@ -170,7 +170,8 @@ def open_answerer(workspace: Workspace, name: str | None = None) -> Iterator["An
         return
     from pipelines.phi3 import Phi3Answerer
 
-    yield Phi3Answerer(open_generator(workspace), threshold=workspace.settings.answer.threshold)
+    settings = workspace.settings.answer
+    yield Phi3Answerer(open_generator(workspace), threshold=settings.threshold, nli=settings.nli)
 
 
 def open_generator(workspace: Workspace, precision: str | None = None) -> "PhiChatGenerator":

@@ -19,10 +19,10 @@ from agent.printable import printable
 from agent.reply import Answered, Reply
 from agent.router.decision import Decision
 from agent.routes import Routes
-from agent.spans import span
 from agent.stream import AnswerStream
 from agent.trace import Recorder
 from agent.workspace import Workspace
+from pipelines.spans import span
 
 __all__ = ["AnswerStream", "Expert", "Failure", "Question", "Reply"]
 

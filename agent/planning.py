@@ -10,8 +10,8 @@ from agent.parts import asked_apart
 from agent.printable import printable
 from agent.router.decision import ROUTES, Decision
 from agent.routes import Routes
-from agent.spans import span
 from pipelines.search import Hit
+from pipelines.spans import span
 
 
 @dataclass(frozen=True, slots=True)

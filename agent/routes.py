@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from agent.assemble import open_answerer, open_generator, open_pipeline, open_store
 from agent.reply import Answered
-from agent.spans import span
 from agent.workspace import Workspace
 from pipelines.answer import Answer, Answerer, nearest
 from pipelines.search import Found, retrieve
+from pipelines.spans import span
 
 if TYPE_CHECKING:
     from haystack import Pipeline
@@ -255,9 +255,9 @@ class Routes:
         if adapter not in self._hybrids:
             from pipelines.phi3 import Phi3Answerer
 
-            threshold = self._workspace.settings.answer.threshold
+            settings = self._workspace.settings.answer
             self._hybrids[adapter] = Phi3Answerer(
-                self._generator(adapter), adapter, threshold=threshold
+                self._generator(adapter), adapter, threshold=settings.threshold, nli=settings.nli
             )
         return self._hybrids[adapter]
 

@@ -19,6 +19,10 @@ class ReaderError(PipelineError):
     """Raised when the reader cannot be exported or loaded."""
 
 
+class GroundingError(PipelineError):
+    """Raised when the model that judges whether evidence backs an answer cannot be loaded."""
+
+
 class StoreError(PipelineError):
     """Raised when a document store cannot be opened, reached, migrated or written."""
 

@@ -9,6 +9,7 @@ from pipelines.answer import Claim
 from pipelines.citations import without_marks
 from pipelines.embed.embedder import Embedder
 from pipelines.embed.opening import open_embedder
+from pipelines.entailment import Entails, Verdict
 from pipelines.evidence import Evidence
 from pipelines.facts import faults, stems
 from pipelines.sentences import sentence_spans
@@ -39,7 +40,11 @@ class Grounded:
 
 
 def ground(
-    question: str, reply: str, evidence: Sequence[Evidence], alike: Alike | None = None
+    question: str,
+    reply: str,
+    evidence: Sequence[Evidence],
+    alike: Alike | None = None,
+    entails: Entails | None = None,
 ) -> Grounded:
     """Keep the sentences of a reply that its evidence backs.
 
@@ -49,40 +54,55 @@ def ground(
     backs it and those do not, it cites that one instead, and so does a sentence that cites
     nothing.
 
+    Where a model of inference is given, what a piece contradicts by its verdict is not backed by
+    it, and what follows from the piece needs neither its words nor its nearness.
+
     :param question: What was asked; its words may be said again.
     :param reply: What the model wrote, with marks such as ``[1]``.
     :param evidence: In the order in which it was numbered from 1; at least one piece.
     :param alike: How alike in meaning a sentence and the likest of others are; by the shipped
         embedder where none is given.
-    :raises EmbedderError: When that cannot be loaded.
+    :param entails: Judges whether a sentence follows from a text, asked once; None for no judge.
+    :raises EmbedderError: When the embedder cannot be loaded.
+    :raises GroundingError: When the judge cannot be loaded.
     """
     claims, kept = [], []
-    for sentence, cited in _sentences(reply, len(evidence)):
-        claim, marks = _best(question, sentence, cited, evidence, alike or nearness)
+    sentences = _sentences(reply, len(evidence))
+    verdicts = _verdicts(sentences, evidence, entails)
+    for (sentence, cited), judged in zip(sentences, verdicts, strict=True):
+        held = _Held(question, sentence, evidence, judged, alike or nearness)
+        claim, marks = _best(held, cited, len(evidence))
         claims.append(claim)
         if claim.fault is None:
             kept.append(f"{sentence} [{', '.join(str(mark + 1) for mark in marks)}]")
     return Grounded(" ".join(kept), tuple(claims))
 
 
-def _best(
-    question: str,
-    sentence: str,
-    cited: Sequence[int],
+def _verdicts(
+    sentences: Sequence[tuple[str, list[int]]],
     evidence: Sequence[Evidence],
-    alike: Alike,
-) -> tuple[Claim, Sequence[int]]:
+    entails: Entails | None,
+) -> list[Sequence[Verdict]]:
+    """Return the judge's verdicts on each sentence and each piece, asked for all at once."""
+    if entails is None or not sentences:
+        return [["neutral"] * len(evidence) for _ in sentences]
+    pairs = [(piece.text, sentence) for sentence, _ in sentences for piece in evidence]
+    found = entails(pairs)
+    return [found[n : n + len(evidence)] for n in range(0, len(found), len(evidence))]
+
+
+def _best(held: "_Held", cited: Sequence[int], pieces: int) -> tuple[Claim, Sequence[int]]:
     """Hold a sentence against what it cites, that together, and the rest; return what backs it."""
-    first = [_held(question, sentence, [evidence[n]], alike) for n in cited]
+    first = [held.against([n]) for n in cited]
     marks = [n for n, claim in zip(cited, first, strict=True) if claim.fault is None]
     if marks:
         return next(claim for claim in first if claim.fault is None), marks
     if len(cited) > 1:
-        together = _held(question, sentence, [evidence[n] for n in cited], alike)
+        together = held.against(cited)
         if together.fault is None:
             return together, cited
-    others = [n for n in range(len(evidence)) if n not in cited]
-    rest = [_held(question, sentence, [evidence[n]], alike) for n in others]
+    others = [n for n in range(pieces) if n not in cited]
+    rest = [held.against([n]) for n in others]
     backed = [(n, c) for n, c in zip(others, rest, strict=True) if c.fault is None]
     if backed:
         number, claim = max(backed, key=lambda one: one[1].support)
@@ -103,18 +123,36 @@ def _sentences(reply: str, pieces: int) -> list[tuple[str, list[int]]]:
     return found
 
 
-def _held(question: str, sentence: str, pieces: Sequence[Evidence], alike: Alike) -> Claim:
-    text = "\n".join(piece.text for piece in pieces)
-    known = "\n".join([question, *(piece.context for piece in pieces)])
-    said = stems(content_words(sentence))
-    there = stems(content_words(f"{known}\n{text}"))
-    support = len(said & there) / len(said) if said else 1.0
-    fault = next(faults(sentence, text, known), None)
-    if fault is None and support < _BACKED:
-        parts = [text[start:end] for start, end in sentence_spans(text)]
-        if alike(sentence, parts or [text]) < _ALIKE:
-            fault = "too little of it stands there"
-    return Claim(sentence, support, fault)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A sentence to be held against pieces of evidence.
+
+    :param judged: The judge's verdict on each piece.
+    """
+
+    question: str
+    sentence: str
+    evidence: Sequence[Evidence]
+    judged: Sequence[Verdict]
+    alike: Alike
+
+    def against(self, numbers: Sequence[int]) -> Claim:
+        """Return what becomes of the sentence by these pieces together."""
+        pieces = [self.evidence[n] for n in numbers]
+        text = "\n".join(piece.text for piece in pieces)
+        known = "\n".join([self.question, *(piece.context for piece in pieces)])
+        said = stems(content_words(self.sentence))
+        there = stems(content_words(f"{known}\n{text}"))
+        support = len(said & there) / len(said) if said else 1.0
+        fault = next(faults(self.sentence, text, known), None)
+        verdicts = {self.judged[n] for n in numbers}
+        if fault is None and "contradiction" in verdicts:
+            fault = "it contradicts what stands there"
+        if fault is None and support < _BACKED and "entailment" not in verdicts:
+            parts = [text[start:end] for start, end in sentence_spans(text)]
+            if self.alike(self.sentence, parts or [text]) < _ALIKE:
+                fault = "too little of it stands there"
+        return Claim(self.sentence, support, fault)
 
 
 @cache

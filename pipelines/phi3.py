@@ -10,9 +10,11 @@ from haystack.dataclasses import ChatMessage, StreamingChunk
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, nearest
 from pipelines.citations import resolve
 from pipelines.confidence import confidence, features
+from pipelines.entailment import EntailmentModel
 from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator, written
 from pipelines.ground import ground
+from pipelines.spans import span
 
 # Every token costs on a CPU, and a small model follows few words better than many.
 SYSTEM = (
@@ -56,6 +58,8 @@ class Phi3Answerer:
     :param adapter: The adapter that it writes with, such as ``hr`` or ``hr@3``; None for none.
     :param threshold: Least confidence with which an answer is given; None to give every one
         that the evidence backs.
+    :param nli: Folder or hub id of a model of inference (:mod:`pipelines.entailment`) that judges
+        too whether the evidence backs a sentence; None for none.
     """
 
     def __init__(
@@ -64,10 +68,13 @@ class Phi3Answerer:
         adapter: str | None = None,
         *,
         threshold: float | None = None,
+        nli: str | None = None,
     ) -> None:
         self.generator = generator
         self.adapter = adapter
         self.threshold = threshold
+        self.nli = nli
+        self._entails = None if nli is None else EntailmentModel(nli)
 
     def to_dict(self) -> dict[str, Any]:
         """Serialise the component with its generator."""
@@ -76,6 +83,7 @@ class Phi3Answerer:
             generator=self.generator.to_dict(),
             adapter=self.adapter,
             threshold=self.threshold,
+            nli=self.nli,
         )
         return data
 
@@ -88,7 +96,12 @@ class Phi3Answerer:
         return answerer
 
     def warm_up(self) -> None:
-        """Load the model."""
+        """Load the model, and what judges its sentences.
+
+        :raises GroundingError: When the latter cannot be loaded.
+        """
+        if self._entails is not None:
+            self._entails.warm_up()
         self.generator.warm_up()
 
     @component.output_types(answer=Answer)
@@ -105,6 +118,7 @@ class Phi3Answerer:
         :param on_text: Told each piece of the reply as it is written.
         :raises GenerationError: When question and evidence are too long for the model.
         :raises ReaderError: When the reader, which confidence asks too, cannot be loaded.
+        :raises GroundingError: When the model of inference cannot be loaded.
         """
         if not evidence:
             return {"answer": Answer(None, 0.0, reason=NOTHING_FOUND, answerer="phi3")}
@@ -122,7 +136,9 @@ class Phi3Answerer:
         text = reply.text or ""
         said = resolve(text, evidence)
         refused = not said.text or REFUSAL in said.text.casefold()
-        grounded = ground(query, "" if refused else text, evidence)
+        with span("expert.ground"):
+            kept = "" if refused else text
+            grounded = ground(query, kept, evidence, entails=self._entails)
         cited = resolve(grounded.reply, evidence)
         answer = Answer(
             cited.text or None,

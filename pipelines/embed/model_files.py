@@ -49,7 +49,7 @@ def find_model(name: str) -> ModelFiles:
         folder = path.resolve()
         return _checked(folder.name, folder)
     if not _HUB_ID.fullmatch(name) or name.startswith("."):
-        raise EmbedderError(f"no folder {name}: give a model's folder, its hub id, or minilm")
+        raise EmbedderError(f"no folder {name}: give a model's folder or its hub id")
     return _checked(name.partition("@")[0], _from_hub(name))
 
 
@@ -121,7 +121,7 @@ def _from_hub(name: str) -> Path:
         raise EmbedderError(f"the hub has no model {name} for you ({status})") from error
     except (OSError, ValueError) as error:
         raise EmbedderError(
-            f"cannot fetch {name} from the hub: without network give a model's folder, or minilm"
+            f"cannot fetch {name} from the hub: without network give a model's folder"
         ) from error
     if not pin.is_file():
         cache.write_whole(pin, json.dumps({"revision": folder.name}).encode())

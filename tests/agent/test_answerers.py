@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from agent.answerers import MEASURED, chosen_answerer, record
+from agent.assemble import open_answerer
 from agent.errors import WorkspaceError
 from agent.workspace import Workspace
+from pipelines.errors import GroundingError
 
 
 @pytest.fixture
@@ -48,3 +50,14 @@ def test_a_damaged_measurement_says_what_to_do(workspace: Workspace) -> None:
     (workspace.path / MEASURED).write_text("{}")
     with pytest.raises(WorkspaceError, match="run `expert measure` anew"):
         chosen_answerer(workspace)
+
+
+def test_a_model_of_inference_that_is_named_is_asked_for(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPERT_ANSWER__NLI", "./nowhere")
+    with (
+        open_answerer(workspace, "phi3") as answerer,
+        pytest.raises(GroundingError, match=r"answer\.nli: no folder \./nowhere"),
+    ):
+        answerer.warm_up()

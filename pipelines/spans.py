@@ -1,4 +1,4 @@
-"""Spans of what the façade does, sent where Haystack's tracing sends its own."""
+"""Spans of the steps to an answer, sent where Haystack's tracing sends its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

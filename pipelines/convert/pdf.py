@@ -49,8 +49,8 @@ def convert(path: Path) -> Extracted:
     """Turn a PDF into text with its structure; each block knows its page, from 1.
 
     Running heads and feet are kept once, page numbers and tables of contents are not.
-    Text that cannot be seen (white on white, below 2 points, outside the page) is left
-    out; what OCR wrote behind a scanned image is kept.
+    Text that cannot be seen (white on white, below 2 points, outside the page, covered) is
+    left out with a notice; what OCR wrote behind a scanned image is kept.
 
     :raises ConversionError: When it has no text layer, needs a password, or is damaged.
     """
@@ -141,6 +141,9 @@ class _Conversion:
                 f"page{'' if one else 's'} {_ranges(numbers)} {'has' if one else 'have'} no text "
                 "(scanned?): run OCR, e.g. ocrmypdf --skip-text"
             )
+        if hidden := [page.number for page in pages if page.hidden]:
+            noun = "page" if len(hidden) == 1 else "pages"
+            self._builder.notice(f"{noun} {_ranges(hidden)}: text that cannot be seen was left out")
         if unreadable > 0.02 * letters and not unreadable > 0.3 * letters:
             self._builder.notice(f"{unreadable} characters have no known letter and were left out")
 

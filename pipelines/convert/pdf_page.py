@@ -14,10 +14,11 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 
+from pipelines.convert.pdf_visible import Box, Ground, colour_of, hidden_texts
+
 _SIGNS = re.compile(r"wingding|webding|dingbat|symbolmt|^(?:\w+\+)?symbol$", re.IGNORECASE)
 _BOLD = re.compile(r"bold|black|heavy|semibd|[-,]bd|demi", re.IGNORECASE)
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_TINY_POINTS = 2.0
 # Wider than this many letter heights, a gap sets cells apart rather than words.
 _CELL_GAP = 1.5
 # Points: what is thinner is a line; what is shorter is a letter's part or an ornament.
@@ -73,6 +74,7 @@ class PageText:
     :param rules: The level ones among them: left, right, height.
     :param fills: Boxes (left, bottom, right, top) filled with a colour other than white.
     :param letters: Visible characters, unreadable ones included.
+    :param hidden: Characters that cannot be seen, which are left out.
     :param unreadable: Characters whose font does not say what they are.
     :param has_drawing: Whether it shows an image, or as many lines as drawn letters take.
     """
@@ -86,6 +88,7 @@ class PageText:
     fills: list[tuple[float, float, float, float]] = field(default_factory=list)
     letters: int = 0
     unreadable: int = 0
+    hidden: int = 0
     has_drawing: bool = False
 
 
@@ -118,9 +121,10 @@ class PageReader:
             width, height = height, width
         self.result = PageText(number, width, height)
         self._inks: dict[int, _Ink] = {}
-        # (left, bottom, right, top, colour) of what may lie under text; None for any colour.
-        self._grounds: list[tuple[float, float, float, float, tuple[int, int, int] | None]] = []
-        self._images: list[tuple[float, float, float, float]] = []
+        self._grounds: list[Ground] = []
+        # When each text object is painted, by its address, and those that cannot be seen.
+        self._order: dict[int, int] = {}
+        self._hidden: set[int] = set()
 
     def read(self) -> PageText:
         """Return the page's visible text, its rules, and whether it has images."""
@@ -130,6 +134,7 @@ class PageReader:
         self.result.rules = [(edge.start, edge.end, edge.at) for edge in edges if edge.level]
         textpage = self._page.get_textpage()
         try:
+            self._hidden = hidden_texts(self._page, textpage.raw, self._grounds, self._order)
             self.result.segments = list(_segments(self._words(textpage.raw), upright))
         finally:
             textpage.close()
@@ -153,25 +158,28 @@ class PageReader:
         for index in range(count):
             item = raw.FPDFPage_GetObject(self._page.raw, index)
             kind = raw.FPDFPageObj_GetType(item)
-            if kind == raw.FPDF_PAGEOBJ_TEXT or not raw.FPDFPageObj_GetBounds(item, *box):
+            if kind == raw.FPDF_PAGEOBJ_TEXT:
+                self._order[ctypes.addressof(item.contents)] = index
+                continue
+            if not raw.FPDFPageObj_GetBounds(item, *box):
                 continue
             left, bottom, right, top = (value.value for value in box)
             if kind == raw.FPDF_PAGEOBJ_PATH:
-                self._add_path(item, left, bottom, right, top)
+                self._add_path(item, index, (left, bottom, right, top))
             else:
-                self._grounds.append((left, bottom, right, top, None))
+                is_image = kind == raw.FPDF_PAGEOBJ_IMAGE
+                self._grounds.append(Ground((left, bottom, right, top), None, index, is_image))
                 # A picture of at least an icon's size, or a form that may hold one.
                 self.result.has_drawing |= min(right - left, top - bottom) > 50
-                if kind == raw.FPDF_PAGEOBJ_IMAGE:
-                    self._images.append((left, bottom, right, top))
 
-    def _add_path(self, item: Any, left: float, bottom: float, right: float, top: float) -> None:
+    def _add_path(self, item: Any, order: int, box: Box) -> None:
+        left, bottom, right, top = box
         fill = ctypes.c_int()
         stroke = ctypes.c_int()
         raw.FPDFPath_GetDrawMode(item, fill, stroke)
-        colour = _colour(item) if fill.value else None
+        colour = colour_of(item) if fill.value else None
         if fill.value:
-            self._grounds.append((left, bottom, right, top, colour))
+            self._grounds.append(Ground(box, colour, order))
         x0, y0 = self._place(left, bottom)
         x1, y1 = self._place(right, top)
         x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
@@ -214,7 +222,7 @@ class PageReader:
                     self.result.edges.append(Edge(False, x0, min(y0, y1), max(y0, y1)))
             before = point
 
-    def _ink(self, text: Any, item: Any, index: int) -> _Ink:
+    def _ink(self, text: Any, item: Any, key: int, index: int) -> _Ink:
         matrix = raw.FS_MATRIX()
         raw.FPDFText_GetMatrix(text, index, matrix)
         scale = (matrix.b**2 + matrix.d**2) ** 0.5 or 1.0
@@ -226,33 +234,14 @@ class PageReader:
         # Bit 19 of a font's flags is ForceBold (ISO 32000, table 121).
         font = name.value.decode("utf-8", "replace")
         bold = bool(_BOLD.search(font)) or bool(flags.value & 0x40000)
-        box = [ctypes.c_float() for _ in range(4)]
-        raw.FPDFPageObj_GetBounds(item, *box)
         return _Ink(
-            visible=self._is_visible(item, size, [value.value for value in box]),
+            visible=key not in self._hidden,
             size=size,
             bold=bold,
             mark=raw.FPDFPageObj_GetMarkedContentID(item),
             signs=bool(_SIGNS.search(font)),
             upright=angle in (self._rotation, (360 - self._rotation) % 360),
         )
-
-    def _is_visible(self, item: Any, size: float, box: list[float]) -> bool:
-        """Whether a text object can be seen, as far as that is cheaply known."""
-        if size < _TINY_POINTS and box[3] - box[1] < _TINY_POINTS:
-            return False
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        crop = self._crop
-        if not (crop[0] - 1 <= x <= crop[2] + 1 and crop[1] - 1 <= y <= crop[3] + 1):
-            return False
-        if raw.FPDFTextObj_GetTextRenderMode(item) == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
-            # OCR writes what it read invisibly over the scanned image.
-            return any(i[0] <= x <= i[2] and i[1] <= y <= i[3] for i in self._images)
-        colour = _colour(item)
-        under = [g for g in self._grounds if g[0] <= x <= g[2] and g[1] <= y <= g[3]]
-        if not under:
-            return colour is None or min(colour) < 250
-        return any(g[4] is None or colour is None or _differ(g[4], colour) for g in under)
 
     def _words(self, text: Any) -> Iterator[Segment]:
         """Yield word after word, with what follows it: a blank, a line's end, a hyphen."""
@@ -281,8 +270,9 @@ class PageReader:
             key = ctypes.addressof(item.contents) if item else 0
             ink = self._inks.get(key)
             if ink is None:
-                ink = self._inks[key] = self._ink(text, item, index)
+                ink = self._inks[key] = self._ink(text, item, key, index)
             if not ink.visible:
+                self.result.hidden += 1
                 continue
             if code in _HYPHENS or (code == 0xFFFE and raw.FPDFText_IsHyphen(text, index) == 1):
                 if word is not None:
@@ -385,15 +375,3 @@ def _segments(words: Iterator[Segment], upright: list[Edge]) -> Iterator[Segment
         current.hyphen, current.broken = word.hyphen, word.broken
     if current is not None:
         yield current
-
-
-def _colour(item: Any) -> tuple[int, int, int] | None:
-    """Return an object's fill colour; None where it has none or shows through."""
-    parts = [ctypes.c_uint() for _ in range(4)]
-    if not raw.FPDFPageObj_GetFillColor(item, *parts) or parts[3].value < 128:
-        return None
-    return parts[0].value, parts[1].value, parts[2].value
-
-
-def _differ(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
-    return max(abs(a - b) for a, b in zip(one, other, strict=True)) > 12

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from reportlab.lib import pdfencrypt
-from reportlab.lib.colors import blue, white
+from reportlab.lib.colors import Color, blue, grey, white
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import getSampleStyleSheet
 from reportlab.pdfgen.canvas import Canvas
@@ -237,12 +237,128 @@ def test_what_cannot_be_seen_is_left_out(tmp_path: Path) -> None:
         text.textLine("INVISIBLE")
         canvas.drawText(text)
 
-    assert read(tmp_path, draw).text == "Seen text stands here.\n\nWhite on blue."
+    got = read(tmp_path, draw)
+    assert got.text == "Seen text stands here.\n\nWhite on blue."
+    assert got.notices == ("page 1: text that cannot be seen was left out",)
+
+
+def fill(canvas: Canvas, colour: object = white) -> None:
+    canvas.setFillColor(colour)
+    canvas.rect(60, 585, 300, 30, stroke=0, fill=1)
+
+
+def unseen(canvas: Canvas, mode: int = 0, squeezed: float = 100) -> None:
+    text = canvas.beginText(72, 595)
+    text.setFont("Helvetica", 11)
+    text.setTextRenderMode(mode)
+    text.setHorizScale(squeezed)
+    text.textLine("UNSEEN")
+    canvas.drawText(text)
+
+
+def faint(canvas: Canvas) -> None:
+    canvas.setFillColor(Color(0.95, 0.96, 0.97))
+    unseen(canvas)
+
+
+def transparent(canvas: Canvas) -> None:
+    canvas.setFillAlpha(0)
+    unseen(canvas)
+
+
+def as_clip(canvas: Canvas) -> None:
+    unseen(canvas, 7)
+
+
+def squeezed(canvas: Canvas) -> None:
+    unseen(canvas, squeezed=0.1)
+
+
+def covered(canvas: Canvas) -> None:
+    unseen(canvas)
+    fill(canvas)
+
+
+def under_a_picture(canvas: Canvas) -> None:
+    unseen(canvas)
+    canvas.drawInlineImage(image(), 60, 585, 300, 30)
+
+
+def of_the_pictures_colour(canvas: Canvas) -> None:
+    canvas.drawInlineImage(image(), 60, 585, 300, 30)
+    canvas.setFillColor(grey)
+    unseen(canvas)
+
+
+def in_a_form(canvas: Canvas) -> None:
+    canvas.beginForm("form")
+    canvas.setFillColor(white)
+    unseen(canvas)
+    canvas.endForm()
+    canvas.doForm("form")
+
+
+def clipped(canvas: Canvas) -> None:
+    outline = canvas.beginPath()
+    outline.rect(0, 0, 20, 20)
+    canvas.clipPath(outline, stroke=0)
+    unseen(canvas)
+
+
+def over_a_blank_picture(canvas: Canvas) -> None:
+    canvas.drawInlineImage(image(), 60, 585, 300, 30)
+    unseen(canvas, 3)
+
+
+UNSEEN = (
+    faint,
+    transparent,
+    as_clip,
+    squeezed,
+    covered,
+    under_a_picture,
+    of_the_pictures_colour,
+    in_a_form,
+    clipped,
+    over_a_blank_picture,
+)
+
+
+@pytest.mark.parametrize("hide", UNSEEN, ids=lambda hide: hide.__name__)
+def test_text_that_makes_no_difference_to_the_page_is_left_out(tmp_path: Path, hide: Draw) -> None:
+    got = read(tmp_path, both(write("Seen text stands here."), hide))
+    assert got.text == "Seen text stands here."
+    assert got.notices == ("page 1: text that cannot be seen was left out",)
+
+
+def test_text_that_is_hard_to_judge_but_seen_is_kept(tmp_path: Path) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.drawInlineImage(image(), 60, 585, 300, 30)
+        canvas.setFillColor(white)
+        canvas.drawString(72, 595, "White on a picture.")
+        canvas.beginForm("form")
+        canvas.setFillColor(blue)
+        canvas.drawString(72, 495, "Blue in a form.")
+        canvas.endForm()
+        canvas.doForm("form")
+        canvas.setFillColor(Color(0.8, 0.8, 0.8))
+        canvas.drawString(72, 395, "Light grey.")
+        canvas.setFillColor(blue)
+        canvas.setFillAlpha(0.4)
+        canvas.drawString(72, 295, "Half transparent.")
+        outline = canvas.beginPath()
+        outline.rect(60, 180, 300, 30)
+        canvas.clipPath(outline, stroke=0)
+        canvas.drawString(72, 195, "Within a clip.")
+
+    told = "White on a picture.\n\nBlue in a form.\n\nLight grey.\n\nHalf transparent.\n\nWithin a clip."
+    got = read(tmp_path, draw)
+    assert (got.text, got.notices) == (told, ())
 
 
 def test_text_that_ocr_put_behind_an_image_is_kept(tmp_path: Path) -> None:
     def draw(canvas: Canvas) -> None:
-        canvas.drawInlineImage(image(), 0, 0, WIDTH, HEIGHT)
+        canvas.drawInlineImage(scan(), 0, 0, WIDTH, HEIGHT)
         text = canvas.beginText(72, 700)
         text.setTextRenderMode(3)
         text.textLine("Recognised by OCR software")
@@ -255,6 +371,14 @@ def image():
     from PIL import Image
 
     return Image.new("RGB", (10, 10), "grey")
+
+
+def scan():
+    from PIL import Image, ImageDraw
+
+    page = Image.new("RGB", (int(WIDTH), int(HEIGHT)), "white")
+    ImageDraw.Draw(page).text((72, HEIGHT - 712), "Recognised by OCR software", "black")
+    return page
 
 
 def test_a_scan_without_text_is_refused_with_advice(tmp_path: Path) -> None:

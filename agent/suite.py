@@ -8,7 +8,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import SuiteError
-from agent.history import Said
+from agent.follow_up import standalone
+from agent.history import Said, turns
+from agent.printable import printable
 
 
 class SuiteQuestion(BaseModel):
@@ -45,6 +47,11 @@ class SuiteQuestion(BaseModel):
         if self.accepted or self.accepted_all:
             return True
         return self.answer is not None and "accepted" not in self.model_fields_set
+
+    @property
+    def searched(self) -> str:
+        """The question as it is searched for: a follow-up is completed from its history."""
+        return standalone(printable(self.question), turns(self.history))
 
 
 @dataclass(frozen=True, slots=True)

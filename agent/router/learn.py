@@ -70,6 +70,8 @@ def try_routes(
 ) -> list[Outcome]:
     """Answer each question by every route there is, and keep what came of it.
 
+    A follow-up is completed from its history, and kept as it was completed.
+
     What was kept of the same question, index and adapters is not tried again, so that a run
     that was stopped goes on where it was.
 
@@ -79,11 +81,12 @@ def try_routes(
     costs = router.policy.costs
     with OutcomeStore(workspace.path / "router" / OUTCOMES) as store:
         for number, question in enumerate(questions, 1):
-            features = router.look(question.question, probe=_probe(router, routes))
-            adapter = _nearest(router, question.question)
+            searched, follows = question.searched, bool(question.history)
+            features = router.look(searched, follows=follows, probe=_probe(router, routes))
+            adapter = _nearest(router, searched, follows)
             kept = {
                 (one.route, one.adapter): one
-                for one in store.for_question(question.question)
+                for one in store.for_question(searched)
                 if one.source == "suite"
                 and one.index_version == router.memory.index
                 and one.adapters == router.memory.references
@@ -95,9 +98,9 @@ def try_routes(
                     found.append(replace(known, features=features))
                     continue
                 started = time.perf_counter()
-                answer = routes.take(route, writer, question.question, None).answer
+                answer = routes.take(route, writer, searched, None).answer
                 outcome = Outcome(
-                    question=question.question,
+                    question=searched,
                     route=route,
                     adapter=writer,
                     score=score(question, answer.text),
@@ -209,9 +212,10 @@ def evaluate(
     probe = None if routes is None else _probe(router, routes)
     for number, question in enumerate(questions, 1):
         started = time.perf_counter()
-        decision = router.decide(question.question, probe=probe)
+        follows = bool(question.history)
+        decision = router.decide(question.searched, follows=follows, probe=probe)
         took = 1000 * (time.perf_counter() - started)
-        found = success.get(question.question, {})
+        found = success.get(question.searched, {})
         complete = found if set(router.routes) <= found.keys() else None
         told.append(decision.probabilities)
         routed.append(
@@ -251,8 +255,8 @@ def _probe(router: Router, routes: Routes) -> Probe | None:
     return (lambda text: routes.find(text).hits) if router.memory.index else None
 
 
-def _nearest(router: Router, question: str) -> str | None:
-    decision = router.decide(question)
+def _nearest(router: Router, question: str, follows: bool) -> str | None:
+    decision = router.decide(question, follows=follows)
     if not decision.domain:
         return None
     name = max(decision.domain, key=lambda name: decision.domain[name])

@@ -53,6 +53,33 @@ def test_each_route_is_tried_once_and_kept(workspace: Workspace, routes: Routes)
         assert store.count() == 4
 
 
+def test_a_follow_up_is_routed_and_tried_as_its_history_completes_it(
+    workspace: Workspace, routes: Routes
+) -> None:
+    taken, decided = [], []
+
+    def take(route, adapter, searched, on_text):
+        taken.append(searched)
+        return Answered(route, Answer("12 days" if route == "retrieval" else None, 0.5))
+
+    def decide(text, **options):
+        decided.append((text, options["follows"]))
+        return Router.decide(routes.router, text, **options)
+
+    routes.take, routes.router.decide = take, decide
+    before = {"question": "How many days of annual leave do staff earn?", "answer": "25 days."}
+    asked = question("And part-time staff?", accepted=["12 days"], history=[before])
+    assert asked.searched != asked.question
+    assert "annual leave" in asked.searched
+    tried = try_routes(workspace, routes.router, routes, [asked])
+    assert set(taken) == {asked.searched} == {one.question for one in tried}
+    assert tried[0].features["follows"] == 1
+    found = evaluate(routes.router, [asked], routes=routes, outcomes=tried)
+    assert found.routed[0].question == asked.question
+    assert (found.routed[0].success or {})["retrieval"] == 1
+    assert set(decided) == {(asked.searched, True)}
+
+
 def outcomes(router: Router, count: int, serves) -> list[Outcome]:
     """Return what every route did with questions, told from a feature of each."""
     found = []

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import BatchError
 from agent.expert import Expert, Failure, Question
 from agent.history import Said, Words, turns
+from agent.json_lines import read_line
 from agent.printable import to_json
 
 Progress = Callable[[int], None]
@@ -128,7 +129,7 @@ class _Run:
         for number, raw in enumerate(source, 1):
             if not raw.strip():
                 continue
-            line = _read(raw)
+            line = read_line(BatchLine, raw)
             if isinstance(line, str):
                 self._fail(errors, number, None, line)
                 continue
@@ -158,22 +159,6 @@ class _Run:
     def _tell(self) -> None:
         done = self._result
         self._on_progress(done.answered + done.abstained + done.failed + done.kept)
-
-
-def _read(raw: bytes) -> BatchLine | str:
-    """Return a line, or what is wrong with it."""
-    try:
-        return BatchLine.model_validate(json.loads(raw.decode("utf-8-sig")))
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg}"
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "line"
-        return f"{field}: {first['msg'].lower()}"
-    except RecursionError:
-        return "not JSON: nested too deeply"
 
 
 def _answered(target: Path) -> dict[str, int]:

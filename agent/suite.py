@@ -1,15 +1,15 @@
 """Suites: questions with what answers them, to measure on."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import SuiteError
 from agent.follow_up import standalone
 from agent.history import Said, turns
+from agent.json_lines import read_lines
 from agent.printable import printable
 
 
@@ -71,27 +71,8 @@ def read_suite(path: Path) -> Suite:
 
     :raises SuiteError: When the file cannot be read or holds no question.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise SuiteError(f"{path}: {reason}") from None
-    questions: list[SuiteQuestion] = []
-    errors: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            question = SuiteQuestion.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
-            errors.append((number, f"not JSON: {error.msg}"))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "line"
-            errors.append((number, f"{field}: {first['msg'].lower()}"))
-        else:
-            known = question.id or str(number)
-            questions.append(question.model_copy(update={"id": known}))
+    lines, errors = read_lines(path, SuiteQuestion, SuiteError)
+    questions = [line.model_copy(update={"id": line.id or str(n)}) for n, line in lines]
     if not questions:
         detail = f": line {errors[0][0]}: {errors[0][1]}" if errors else ""
         raise SuiteError(f"{path} holds no question{detail}")

@@ -2,11 +2,7 @@
 
 import json
 import secrets
-import sqlite3
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,12 +13,13 @@ from typing import Any
 from adapters.errors import ExpertError
 from agent.errors import TraceError
 from agent.printable import without_passwords
+from agent.private_database import PrivateDatabase
 from agent.reply import Reply
 from agent.workspace import Workspace
 
 FILE = "traces.sqlite"
 LAST = "last"
-_TABLE = """CREATE TABLE IF NOT EXISTS traces (
+_TABLE = """CREATE TABLE traces (
     id TEXT PRIMARY KEY,
     withheld INTEGER NOT NULL,
     content TEXT NOT NULL
@@ -55,16 +52,12 @@ class TraceStore:
 
     def __init__(self, path: Path, keep: int | None = None) -> None:
         self.path, self._keep = path, keep
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
+        self._db = PrivateDatabase(path, "traces", [_TABLE], error=TraceError, wait_s=_WAIT_S)
         self._since = _SLACK
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+        self._db.close()
 
     def add(self, trace: Trace) -> None:
         """Keep a trace.
@@ -73,7 +66,7 @@ class TraceStore:
         """
         told = without_passwords(json.dumps(trace.content, ensure_ascii=False))
         row = (trace.id, int(trace.withheld), told)
-        with self._opened("write", create=True) as db, db:
+        with self._db.transaction() as db:
             db.execute("INSERT INTO traces VALUES (?, ?, ?)", row)
             self._since += 1
             if self._keep is not None and self._since > _SLACK:
@@ -116,9 +109,8 @@ class TraceStore:
         """
         if not self.path.is_file():
             return 0
-        with self._opened("write", create=False) as db:
-            with db:
-                count = db.execute("DELETE FROM traces").rowcount
+        with self._db.opened("write") as db:
+            count = db.execute("DELETE FROM traces").rowcount
             # What is deleted stays in the file until then.
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -128,34 +120,9 @@ class TraceStore:
         if not self.path.is_file():
             return []
         query = f"SELECT id, withheld, content FROM traces {where}"  # noqa: S608
-        with self._opened("read", create=False) as db:
+        with self._db.opened("read") as db:
             rows = db.execute(query, values).fetchall()
         return [Trace(id_, bool(withheld), json.loads(text)) for id_, withheld, text in rows]
-
-    @contextmanager
-    def _opened(self, action: str, *, create: bool) -> Iterator[sqlite3.Connection]:
-        try:
-            with self._lock:
-                if self._db is None:
-                    self._db = self._open(create)
-                yield self._db
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise TraceError(f"cannot {action} the traces in {self.path} ({error})") from None
-
-    def _open(self, create: bool) -> sqlite3.Connection:
-        if create:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Before SQLite makes it: it holds what people asked.
-            self.path.touch(mode=0o600)
-        db = sqlite3.connect(self.path, timeout=_WAIT_S, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
-            db.execute(_TABLE)
-        except BaseException:
-            db.close()
-            raise
-        return db
 
 
 class Recorder:

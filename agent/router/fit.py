@@ -1,6 +1,5 @@
 """Fit a workspace's router to its adapters and documents, and to labelled questions."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +7,10 @@ from shutil import copyfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RouterError
+from agent.json_lines import read_lines
 from agent.router.remember import FOREIGN, passages_of
 from agent.router.router import memory_of
 from agent.router.speller import FILE as WORDS
@@ -61,29 +61,14 @@ def read_labelled(
     :returns: The good lines, and number and reason of each bad one.
     :raises RouterError: When the file cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise RouterError(f"{path}: {reason}") from None
-    found, errors = [], []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            one = Labelled.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
-            errors.append((number, f"not JSON: {error.msg}"))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "line"
-            errors.append((number, f"{field}: {first['msg'].lower()}"))
+    lines, errors = read_lines(path, Labelled, RouterError)
+    found = []
+    for number, one in lines:
+        if one.adapter is not None and one.adapter not in adapters:
+            errors.append((number, f"adapter: there is no {one.adapter}"))
         else:
-            if one.adapter is not None and one.adapter not in adapters:
-                errors.append((number, f"adapter: there is no {one.adapter}"))
-            else:
-                found.append(one)
-    return found, errors
+            found.append(one)
+    return found, sorted(errors)
 
 
 def fit(

@@ -1,11 +1,8 @@
 """What became of routed questions, kept in one SQLite file for the router to learn from."""
 
 import json
-import sqlite3
-import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +11,10 @@ from typing import Any, Literal, Self, cast
 
 from agent.errors import RouterError
 from agent.printable import without_passwords
+from agent.private_database import PrivateDatabase
 
 Source = Literal["suite", "chat", "api"]
 FILE = "outcomes.sqlite"
-_SCHEMA_VERSION = 1
 _TABLE = """CREATE TABLE outcomes (
     id TEXT PRIMARY KEY,
     at TEXT NOT NULL,
@@ -35,9 +32,6 @@ _TABLE = """CREATE TABLE outcomes (
     features TEXT NOT NULL
 )"""
 _INDEX = "CREATE INDEX outcomes_by_question ON outcomes (question)"
-_WAIT_S = 30.0
-# The general error is what a missing table is.
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,22 +96,9 @@ class OutcomeStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Before SQLite makes it: it holds what people asked.
-            path.touch(mode=0o600)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise RouterError(f"cannot write {path}: {reason}") from None
-        with self._reported("open"):
-            self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-        try:
-            with self._reported("open"):
-                self._prepare()
-        except BaseException:
-            self._db.close()
-            raise
+        self._db = PrivateDatabase(path, "outcomes", [_TABLE, _INDEX], error=RouterError)
+        with self._db.opened("open") as db:
+            db.execute(f"SELECT {_COLUMNS} FROM outcomes LIMIT 0")  # noqa: S608
 
     def __enter__(self) -> Self:
         return self
@@ -141,8 +122,8 @@ class OutcomeStore:
         """
         rows = [_row(outcome) for outcome in outcomes]
         if rows:
-            with self._reported("write"), self._transaction():
-                self._db.executemany(_ADD, rows)
+            with self._db.transaction() as db:
+                db.executemany(_ADD, rows)
 
     def all(self, source: Source | None = None) -> list[Outcome]:
         """Return the outcomes, oldest first.
@@ -164,69 +145,14 @@ class OutcomeStore:
 
         :raises RouterError: When the file is damaged.
         """
-        with self._reported("read"):
-            (count,) = self._db.execute("SELECT count(*) FROM outcomes").fetchone()
+        with self._db.opened("read") as db:
+            (count,) = db.execute("SELECT count(*) FROM outcomes").fetchone()
         return int(count)
-
-    def _prepare(self) -> None:
-        if self._version() == 0:
-            self._write_ahead()
-            with self._transaction():
-                # Another process may have been first.
-                if self._version() == 0:
-                    if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                        raise RouterError(f"{self._path} holds something else: move it away")
-                    self._db.execute(_TABLE)
-                    self._db.execute(_INDEX)
-                    self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
-        if self._version() > _SCHEMA_VERSION:
-            raise RouterError(
-                f"{self._path} was made by a newer phi-expert (outcomes {self._version()}): upgrade"
-            )
-        self._db.execute(f"SELECT {_COLUMNS} FROM outcomes LIMIT 0")  # noqa: S608
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    def _write_ahead(self) -> None:
-        # SQLite does not wait for this one: it says at once that the file is locked.
-        until = time.monotonic() + _WAIT_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
 
     def _select(self, where: str = "", *values: str) -> list[Outcome]:
         query = f"SELECT {_COLUMNS} FROM outcomes {where} ORDER BY at, rowid"  # noqa: S608
-        with self._reported("read"):
-            return [_outcome(row) for row in self._db.execute(query, values)]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _reported(self, action: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-            hint = ": it is damaged, move it away" if code in _DAMAGED else ""
-            raise RouterError(
-                f"cannot {action} the outcomes in {self._path} ({error}){hint}"
-            ) from None
+        with self._db.opened("read") as db:
+            return [_outcome(row) for row in db.execute(query, values)]
 
 
 def _row(outcome: Outcome) -> tuple[object, ...]:

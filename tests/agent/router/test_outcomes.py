@@ -138,8 +138,8 @@ def outcome(n):
                    latency_ms=1, source="chat")
 store = OutcomeStore(Path(sys.argv[1]))
 store.add([outcome(0)])
-db = store._db
-db.execute("BEGIN IMMEDIATE")
+opened = store._db.transaction()
+db = opened.__enter__()
 db.execute("INSERT INTO outcomes SELECT 'half', at, question, route, adapter, score, cost, "
            "latency_ms, propensity, source, router_version, index_version, adapters, features "
            "FROM outcomes")
@@ -215,5 +215,5 @@ def test_a_newer_or_a_strange_file_is_left_alone(path: Path, tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "router").write_text("a file")
-    with pytest.raises(RouterError, match=r"cannot write .*outcomes\.sqlite"):
+    with pytest.raises(RouterError, match=r"cannot open the outcomes in .*outcomes\.sqlite"):
         OutcomeStore(tmp_path / "router/outcomes.sqlite")

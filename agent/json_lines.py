@@ -1,0 +1,55 @@
+"""Files of JSON lines as a user writes them, and what is wrong with a line."""
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agent.errors import AgentError
+
+Line = TypeVar("Line", bound=BaseModel)
+
+
+def read_line(model: type[Line], raw: str | bytes) -> Line | str:
+    """Return a line, or what is wrong with it."""
+    try:
+        return model.model_validate(
+            json.loads(raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw)
+        )
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    except json.JSONDecodeError as error:
+        return f"not JSON: {error.msg}"
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "line"
+        return f"{field}: {first['msg'].lower()}"
+    except RecursionError:
+        return "not JSON: nested too deeply"
+
+
+def read_lines(
+    path: Path, model: type[Line], error: type[AgentError]
+) -> tuple[list[tuple[int, Line]], list[tuple[int, str]]]:
+    """Read a file; empty lines are passed over.
+
+    :param model: What each line is to be.
+    :param error: Raised when the file cannot be read.
+    :returns: The good lines with their numbers, and number and reason of each bad one.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) else "not UTF-8"
+        raise error(f"{path}: {reason}") from None
+    found: list[tuple[int, Line]] = []
+    errors: list[tuple[int, str]] = []
+    for number, raw in enumerate(lines, 1):
+        if raw.strip():
+            line = read_line(model, raw)
+            if isinstance(line, str):
+                errors.append((number, line))
+            else:
+                found.append((number, line))
+    return found, errors

@@ -11,14 +11,17 @@ from types import TracebackType
 from typing import Self
 
 from adapters.errors import ExpertError
+from agent.chain import Chain
+from agent.compare import Comparison
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
 from agent.parts import put_together
 from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
 from agent.router.decision import Decision
-from agent.routes import Answered, Reply, Routes
+from agent.routes import Answered, OnText, Reply, Routes
 from agent.spans import span
+from agent.steps import in_steps, says_of_both
 from agent.stream import AnswerStream
 from agent.trace import Recorder
 from agent.workspace import Workspace
@@ -45,8 +48,20 @@ class _Begun:
     """A question whose answer may still be written."""
 
     plan: Plan | Failure
-    done: "Future[list[Answered] | Failure]"
+    done: "Future[_Tried | Failure]"
     started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What came of a question.
+
+    :param done: The answer, or the abstention.
+    :param taken: What came of each route taken, in turn.
+    """
+
+    done: Answered
+    taken: tuple[Answered, ...]
 
 
 class Expert:
@@ -157,8 +172,8 @@ class Expert:
         started = time.perf_counter()
         with span("expert.ask", question) as opened:
             (plan,) = self._planner.plan([Question(question, tuple(history))])
-            done = self._tried(plan, on_text)
-            reply = _reply(plan, done, 1000 * (time.perf_counter() - started))
+            tried = self._tried(plan, on_text)
+            reply = _reply(plan, tried, 1000 * (time.perf_counter() - started))
             reply = self._recorder.keep(reply)
             opened.set_tags(
                 {
@@ -230,27 +245,47 @@ class Expert:
             for question in questions:
                 yield from self._plan_each([question])
 
-    def _tried(self, plan: Plan, on_text: Callable[[str], None] | None = None) -> list[Answered]:
-        """Take a question's route, and the next best one where it has no answer."""
+    def _tried(self, plan: Plan, on_text: OnText | None = None) -> _Tried:
+        """Take a question's route, and what else may answer it where that does not."""
         if plan.parts:
             return self._part_by_part(plan, on_text)
-        done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
-        if done[0].answer.abstained and plan.otherwise is not None:
-            done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
-        return done
+        taken: list[Answered] = []
+        if isinstance(plan.steps, Comparison):
+            # The whole question finds a sentence about one of the two, as a rule.
+            told, done = self._in_steps(plan, plan.steps)
+            taken += told
+            if not done.answer.abstained:
+                return _Tried(done, tuple(taken))
+        taken.append(self._routes.take(plan.route, plan.adapter, plan.searched, on_text))
+        whole = taken[-1]
+        if isinstance(plan.steps, Comparison) and not says_of_both(plan.steps, whole):
+            return _Tried(done, tuple(taken))
+        if whole.answer.abstained and isinstance(plan.steps, Chain):
+            told, done = self._in_steps(plan, plan.steps)
+            taken += told
+            if not done.answer.abstained:
+                return _Tried(done, tuple(taken))
+        if whole.answer.abstained and plan.otherwise is not None:
+            taken.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
+        return _Tried(whole if taken[-1].answer.abstained else taken[-1], tuple(taken))
 
-    def _part_by_part(self, plan: Plan, on_text: Callable[[str], None] | None) -> list[Answered]:
+    def _in_steps(self, plan: Plan, steps: Comparison | Chain) -> tuple[list[Answered], Answered]:
+        return in_steps(
+            steps, lambda question: self._routes.take(plan.route, plan.adapter, question, None)
+        )
+
+    def _part_by_part(self, plan: Plan, on_text: OnText | None) -> _Tried:
         """Answer each part of a question by its own route, and put the answers together."""
         each = [
             self._tried(replace(part, parts=()), on_text)
             for part in self._planner.plan([Question(text) for text in plan.parts])
         ]
-        told = [tried[0] if tried[-1].answer.abstained else tried[-1] for tried in each]
-        return [*(one for tried in each for one in tried), put_together(plan.parts, told)]
+        done = put_together(plan.parts, [tried.done for tried in each])
+        return _Tried(done, tuple(one for tried in each for one in tried.taken))
 
     def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
         """Answer a question, or have it answered where a language model writes."""
-        now: Future[list[Answered] | Failure] = Future()
+        now: Future[_Tried | Failure] = Future()
         started = time.perf_counter()
         if isinstance(plan, Failure):
             now.set_result(plan)
@@ -262,7 +297,7 @@ class Expert:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)
 
-        def answer() -> list[Answered] | Failure:
+        def answer() -> _Tried | Failure:
             try:
                 return self._tried(plan)
             except ExpertError as error:
@@ -284,15 +319,10 @@ class Expert:
         return self._recorder.keep(reply)
 
 
-def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
-    """Return the reply of the last route tried, or of the first where none has an answer.
-
-    Of a question in parts the last one is all of them together, and no route of its own.
-    """
-    done = tried[0] if tried[-1].answer.abstained else tried[-1]
-    routes = tried[:-1] if plan.parts else tried
+def _reply(plan: Plan, tried: _Tried, total: float) -> Reply:
+    done = tried.done
     took: dict[str, float] = {} if plan.decision is None else {"route": plan.took}
-    for one in routes:
+    for one in tried.taken:
         for name, milliseconds in one.took.items():
             took[name] = took.get(name, 0.0) + milliseconds
     return Reply(
@@ -305,7 +335,7 @@ def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
         evidence=tuple(done.found.evidence),
         timings_ms={**took, "total": total},
         decision=plan.decision,
-        tried=tuple(one.route for one in routes),
+        tried=tuple(one.route for one in tried.taken),
         changed=() if done.answer.abstained else done.changed,
     )
 

@@ -222,6 +222,11 @@ class Routes:
         return own or (self._workspace.index_folder / "catalog.sqlite").is_file()
 
     @property
+    def takes_steps(self) -> bool:
+        """Whether questions that need several steps are answered in them."""
+        return self._workspace.settings.agent.mode != "off"
+
+    @property
     def answerer(self) -> Answerer:
         """What answers on the route ``retrieval``."""
         if self._answerer is None:

@@ -103,6 +103,17 @@ class AnswerSettings(_Section):
     """Least confidence with which an answer is given; quote has a calibrated one when not set."""
 
 
+class AgentSettings(_Section):
+    """How questions are answered that one look into the documents cannot answer."""
+
+    mode: Literal["auto", "on", "off"] = "auto"
+    """auto goes step by step, by the model's own calls if it is not the lab model; on, off."""
+    steps: Annotated[int, Field(ge=1, le=20)] = 6
+    """Calls of tools a question may take, at most."""
+    tokens: Annotated[int, Field(ge=256)] = 12000
+    """Tokens that the model may read and write for it, at most."""
+
+
 class RouterSettings(_Section):
     """How a question's route is chosen."""
 
@@ -158,6 +169,7 @@ class Settings(BaseSettings):
     weaviate: WeaviateSettings = WeaviateSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
+    agent: AgentSettings = AgentSettings()
     model: ModelSettings = ModelSettings()
     router: RouterSettings = RouterSettings()
     trace: TraceSettings = TraceSettings()

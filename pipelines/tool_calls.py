@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from haystack.dataclasses import ChatMessage, ChatRole, TextContent, ToolCall
-from haystack.tools import Tool
+from haystack.tools.tool import Tool
 
 from adapters.grammar import Grammar
 

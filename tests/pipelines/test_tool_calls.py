@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from haystack.core.serialization import allow_deserialization_module
 from haystack.dataclasses import ChatMessage, StreamingChunk, ToolCall
-from haystack.tools import Tool
+from haystack.tools.tool import Tool
 
 from adapters.errors import GenerationError
 from pipelines.generators import PhiChatGenerator

@@ -90,12 +90,13 @@ class Comparison:
         :param said: The words that are the very answer.
         :param sentence: The sentence that they stand in.
         """
-        within = [one for one in measures(said) if self._fits(one)]
         around = [one for one in measures(sentence) if self._fits(one)]
-        if within:
-            first = within[0]
-            # The words may cut off where a range or a unit goes on.
-            return next((o for o in around if o.low <= first.low <= o.high), first)
+        for one in measures(said):
+            # The words may leave out the unit, or half of a range.
+            number = one.text.split()[0]
+            whole = next((o for o in around if number in o.text.split()), None)
+            if whole is not None or self._fits(one):
+                return whole or one
         return around[0] if len({(one.low, one.high) for one in around}) == 1 else None
 
     def _fits(self, amount: Measure) -> bool:
@@ -134,11 +135,11 @@ def compared(question: str) -> Comparison | None:
         runway of Basel longer than that of Faro?".
     """
     text = " ".join(question.split()).rstrip(" ?.!")
-    match = _AFTER_COMMA.match(text) or _BETWEEN_COMMAS.match(text)
-    if match is not None:
-        rest = match["rest"]
-        found = _COMPARATIVE.search(rest)
-        return None if found is None else _choice(rest, found, match["a"], match["b"])
+    for form in (_AFTER_COMMA, _BETWEEN_COMMAS):
+        match = form.match(text)
+        found = _COMPARATIVE.search(match["rest"]) if match else None
+        if match is not None and found is not None:
+            return _choice(match["rest"], found, match["a"], match["b"])
     match = _THAN.match(text)
     if match is None or " than " not in match["left"]:
         return None

@@ -252,7 +252,7 @@ class Expert:
         taken: list[Answered] = []
         if isinstance(plan.steps, Comparison):
             # The whole question finds a sentence about one of the two, as a rule.
-            told, done = self._in_steps(plan, plan.steps)
+            told, done = self._in_steps(plan, plan.steps, on_text)
             taken += told
             if not done.answer.abstained:
                 return _Tried(done, tuple(taken))
@@ -261,7 +261,7 @@ class Expert:
         if isinstance(plan.steps, Comparison) and not says_of_both(plan.steps, whole):
             return _Tried(done, tuple(taken))
         if whole.answer.abstained and isinstance(plan.steps, Chain):
-            told, done = self._in_steps(plan, plan.steps)
+            told, done = self._in_steps(plan, plan.steps, on_text)
             taken += told
             if not done.answer.abstained:
                 return _Tried(done, tuple(taken))
@@ -269,10 +269,15 @@ class Expert:
             taken.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
         return _Tried(whole if taken[-1].answer.abstained else taken[-1], tuple(taken))
 
-    def _in_steps(self, plan: Plan, steps: Comparison | Chain) -> tuple[list[Answered], Answered]:
-        return in_steps(
-            steps, lambda question: self._routes.take(plan.route, plan.adapter, question, None)
-        )
+    def _in_steps(
+        self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
+    ) -> tuple[list[Answered], Answered]:
+        def ask(question: str) -> Answered:
+            if on_text is not None:
+                on_text("")  # a stream that was left ends here
+            return self._routes.take(plan.route, plan.adapter, question, None)
+
+        return in_steps(steps, ask)
 
     def _part_by_part(self, plan: Plan, on_text: OnText | None) -> _Tried:
         """Answer each part of a question by its own route, and put the answers together."""

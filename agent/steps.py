@@ -43,7 +43,8 @@ def in_steps(steps: Comparison | Chain, ask: Ask) -> tuple[list[Answered], Answe
         route = "hybrid" if any(one.route == "hybrid" for one in told) else "retrieval"
         done = replace(done, route=route)
     written = [_step(question, one) for question, one in zip(questions, told, strict=True)]
-    return told, replace(done, answer=replace(done.answer, written={"steps": written}))
+    trace = {"steps": written, "conclusion": conclusion}
+    return told, replace(done, answer=replace(done.answer, written=trace))
 
 
 def says_of_both(steps: Comparison, whole: Answered) -> bool:

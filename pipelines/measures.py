@@ -43,6 +43,8 @@ _WORKING = frozenset(["business", "working"])
 _WORKING_DAY = 1.4
 # "4-6 weeks"; words alone no longer tell it from "level 4: 6 weeks".
 _RANGE = re.compile(r"(?<=\d)\s?[-–—]\s?(?=\d)")
+# Amounts nearer than that are the same, after conversion.
+_ALIKE = 1.001
 _TO = frozenset(["to", "through"])
 
 
@@ -66,9 +68,9 @@ class Measure:
         """Whether it is more than another; None where neither can be told to be."""
         if self.kind != other.kind:
             return None
-        if self.low > other.high:
+        if self.low > _ALIKE * other.high:
             return True
-        return False if self.high < other.low else None
+        return False if self.high * _ALIKE < other.low else None
 
 
 def unit_of(word: str) -> str | None:

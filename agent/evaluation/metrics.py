@@ -95,7 +95,8 @@ def judge(
                 for citation in reply.answer.citations
             )
         if reply.route in _FROM_DOCUMENTS:
-            grounded = is_backed(answer, reply.evidence)
+            conclusion = reply.answer.written.get("conclusion")
+            grounded = is_backed(answer, reply.evidence, conclusion)
     right = None
     if not question.has_answer:
         right = float(isinstance(reply, Reply) and answer is None)

@@ -1,0 +1,109 @@
+"""Questions answered step by step from a real index, each amount cited at its own place."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.assemble import open_indexer
+from agent.evaluation.grounded import is_backed
+from agent.expert import Expert, Reply
+from agent.settings import AgentSettings
+from agent.steps import NO_GREATER, ONE_SIDE
+from agent.trace import TraceStore
+from agent.workspace import Workspace
+from pipelines.convert import convert_file
+
+DOCUMENTS = {
+    "basel.md": "# Basel airport\n\nThe runway of Basel airport is 3,900 metres long.\n\n"
+    "A refund of the landing fee at Basel takes 3 to 5 days.\n",
+    "faro.md": "# Faro airport\n\nThe runway of Faro airport is 2,490 metres long.\n\n"
+    "A refund of the landing fee at Faro takes 4 days.\n",
+    "kestrel.md": "# Diary\n\nThe glider Kestrel landed at Faro airport in May 2019.\n",
+    "cafe.md": "# Café\n\nThe café sells 12 kinds of cake.\n",
+}
+COMPARED = "Which runway is longer, that of Basel airport or that of Faro airport?"
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    folder = tmp_path_factory.mktemp("airports")
+    (folder / "docs").mkdir()
+    for name, text in DOCUMENTS.items():
+        (folder / "docs" / name).write_text(text)
+    workspace = Workspace(folder / ".expert")
+    with workspace.index_lock(), open_indexer(workspace) as indexer:
+        indexer.index_paths([folder / "docs"])
+    return workspace
+
+
+def ask(workspace: Workspace, question: str) -> Reply:
+    with Expert(workspace, route="retrieval") as expert:
+        return expert.ask(question)
+
+
+def test_a_comparison_cites_both_amounts_and_concludes(indexed: Workspace) -> None:
+    reply = ask(indexed, COMPARED)
+    text = reply.answer.text or ""
+    assert text.endswith("Longer: that of Basel airport (3900 metres against 2490 metres).")
+    assert [c.document for c in reply.answer.citations][:2] == ["basel.md", "faro.md"]
+    for citation in reply.answer.citations:
+        extracted = convert_file(indexed.path.parent / "docs" / citation.document).text
+        assert extracted[citation.start : citation.end] == citation.quote
+    assert (reply.route, reply.tried) == ("retrieval", ("retrieval", "retrieval"))
+    conclusion = reply.answer.written["conclusion"]
+    assert (
+        is_backed(
+            "The runway of Basel airport is 3,900 metres long. " + conclusion,
+            reply.evidence,
+            conclusion,
+        )
+        is False
+    )
+    both = "The runway of Basel airport is 3,900 metres long. The runway of Faro airport is 2,490 metres long. "
+    assert is_backed(both + conclusion, reply.evidence, conclusion)
+
+
+def test_whether_the_first_is_more(indexed: Workspace) -> None:
+    reply = ask(indexed, "Is the runway of Faro airport longer than that of Basel airport?")
+    assert (reply.answer.text or "").endswith("No: 2490 metres against 3900 metres.")
+
+
+def test_amounts_that_overlap_decide_nothing(indexed: Workspace) -> None:
+    question = "What takes longer, a refund at Basel or a refund at Faro?"
+    reply = ask(indexed, question)
+    assert NO_GREATER == reply.answer.reason or "against" not in (reply.answer.text or "")
+
+
+def test_what_is_said_of_one_only_is_no_comparison(indexed: Workspace) -> None:
+    reply = ask(indexed, "Which runway is longer, that of Basel airport or that of Malmo airport?")
+    assert (reply.answer.text, reply.answer.reason) == (None, ONE_SIDE)
+
+
+def test_what_is_described_is_found_first(indexed: Workspace) -> None:
+    question = "How many metres has the runway of the airport where the glider Kestrel landed?"
+    reply = ask(indexed, question)
+    text = reply.answer.text or ""
+    assert "2,490 metres" in text
+    assert {"kestrel.md", "faro.md"} <= {c.document for c in reply.answer.citations} or len(
+        reply.tried
+    ) == 1
+
+
+def test_the_steps_stand_in_the_trace(indexed: Workspace) -> None:
+    reply = ask(indexed, COMPARED)
+    store = TraceStore(indexed.path / "runs/traces.sqlite")
+    written = store.find(reply.trace or "").content["written"]
+    store.close()
+    first, second = written["steps"]
+    assert first["tool"] == "search_documents"
+    assert first["arguments"] == {"query": "How long is the runway of Basel airport?"}
+    assert "3,900 metres" in first["result"]
+    assert "2,490 metres" in second["result"]
+
+
+def test_it_can_be_turned_off(indexed: Workspace) -> None:
+    off = Workspace(indexed.path)
+    off.settings.agent = AgentSettings(mode="off")
+    reply = ask(off, COMPARED)
+    assert "against" not in (reply.answer.text or "")
+    assert reply.tried == ("retrieval",)

@@ -36,3 +36,7 @@ class MissingExtraError(PipelineError):
 
 class PipelineDefinitionError(PipelineError):
     """Raised when a pipeline's YAML is not valid or names a module that is not allowed."""
+
+
+class TableError(PipelineError):
+    """Raised when a query does not fit a table, or takes too long; says what there is."""

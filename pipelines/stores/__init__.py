@@ -27,6 +27,9 @@ class PassageStore(DocumentStore, Protocol):
     ) -> list[Document]:
         """Return the passages whose vectors are nearest, by cosine, best first."""
 
+    def read_passages(self, filters: dict[str, Any]) -> list[Document]:
+        """Return the passages that a filter holds for, without their vectors, in no set order."""
+
     def replace_documents(self, stale_ids: Sequence[str], documents: Sequence[Document]) -> None:
         """Remove passages by id and write others, at once where the store can."""
 

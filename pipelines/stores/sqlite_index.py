@@ -71,6 +71,16 @@ class SqliteIndex:
             check_orders(connection, condition)
             return [document for _, document in fetch(connection, condition)]
 
+    def read_passages(self, filters: dict[str, Any]) -> list[Document]:
+        """Return the documents that filters hold for, without their embeddings.
+
+        :param filters: Haystack filters.
+        """
+        condition = compile_filters(filters)
+        with self._database.reading() as connection:
+            check_orders(connection, condition)
+            return [document for _, document in fetch(connection, condition, embeddings=False)]
+
     def write_documents(
         self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
     ) -> int:

@@ -178,6 +178,14 @@ class WeaviateStore(StockMethods, WeaviateDocumentStore):
         """
         return self._clients.do(self._operations.read, filters)
 
+    def read_passages(self, filters: Filters) -> list[Document]:
+        """Return every document that matches a filter, without its vector, in no particular order.
+
+        :param filters: A filter in Haystack's form.
+        :raises FilterError: When the filter is malformed.
+        """
+        return self._clients.do(self._operations.read_passages, filters)
+
     async def filter_documents_async(self, filters: Filters | None = None) -> list[Document]:
         """See :meth:`filter_documents`."""
         return await self._clients.do_async(self._operations.read, filters)

@@ -210,6 +210,13 @@ class Operations:
         objects = yield from self._objects(server, filters, STORED, vectors=True)
         return [document_of(one) for one in objects]
 
+    def read_passages(
+        self, server: Server, filters: Mapping[str, Any] | None
+    ) -> Conversation[list[Document]]:
+        """Read every document that matches, without its vector."""
+        objects = yield from self._objects(server, filters, STORED, vectors=False)
+        return [document_of(one) for one in objects]
+
     def metas(
         self, server: Server, filters: Mapping[str, Any] | None
     ) -> Conversation[list[dict[str, Any]]]:

@@ -250,24 +250,32 @@ class Expert:
         if plan.parts:
             return self._part_by_part(plan, on_text)
         taken: list[Answered] = []
+        left: Answered | None = None
         if isinstance(plan.steps, Comparison):
             # The whole question finds a sentence about one of the two, as a rule.
+            told, left = self._in_steps(plan, plan.steps, on_text)
+            taken += told
+            if not left.answer.abstained:
+                return _Tried(left, tuple(taken))
+        whole = self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+        taken.append(whole)
+        if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
+            left = None
+        if left is None and not whole.answer.abstained:
+            return _Tried(whole, tuple(taken))
+        if isinstance(plan.steps, Chain):
             told, done = self._in_steps(plan, plan.steps, on_text)
             taken += told
             if not done.answer.abstained:
                 return _Tried(done, tuple(taken))
-        taken.append(self._routes.take(plan.route, plan.adapter, plan.searched, on_text))
-        whole = taken[-1]
-        if isinstance(plan.steps, Comparison) and not says_of_both(plan.steps, whole):
-            return _Tried(done, tuple(taken))
-        if whole.answer.abstained and isinstance(plan.steps, Chain):
-            told, done = self._in_steps(plan, plan.steps, on_text)
-            taken += told
-            if not done.answer.abstained:
-                return _Tried(done, tuple(taken))
-        if whole.answer.abstained and plan.otherwise is not None:
-            taken.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
-        return _Tried(whole if taken[-1].answer.abstained else taken[-1], tuple(taken))
+        last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
+        if last is None and left is None and plan.otherwise is not None:
+            last = self._routes.take(*plan.otherwise, plan.searched, on_text)
+        if last is not None:
+            taken.append(last)
+        if last is None or last.answer.abstained:
+            return _Tried(left or whole, tuple(taken))
+        return _Tried(_on_a_route(last), tuple(taken))
 
     def _in_steps(
         self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
@@ -322,6 +330,13 @@ class Expert:
         chosen = 0.0 if plan.decision is None else plan.took
         reply = _reply(plan, tried, chosen + 1000 * (time.perf_counter() - begun.started))
         return self._recorder.keep(reply)
+
+
+def _on_a_route(answered: Answered) -> Answered:
+    """Return an agent's answer as one of the route that what it rests on is of."""
+    if answered.route != "agent":
+        return answered
+    return replace(answered, route="retrieval" if answered.adapter is None else "hybrid")
 
 
 def _reply(plan: Plan, tried: _Tried, total: float) -> Reply:

@@ -17,6 +17,8 @@ from pipelines.sentences import sentence_spans
 # it is so near to a sentence of the source by the shipped embedder (docs/decisions.md).
 _BACKED, _ALIKE = 0.75, 0.6
 
+_EMPTY = frozenset(["yes", "no", "not", "none"])
+
 Alike = Callable[[str, Sequence[str]], float]
 """Returns the cosine of a text and the likest of others."""
 
@@ -49,7 +51,8 @@ def ground(
     backs it and those do not, it cites that one instead, and so does a sentence that cites
     nothing.
 
-    :param question: What was asked; its words may be said again.
+    :param question: What was asked; its words may be said again. Empty where they need a source
+        as others do.
     :param reply: What the model wrote, with marks such as ``[1]``.
     :param evidence: In the order in which it was numbered from 1; at least one piece.
     :param alike: How alike in meaning a sentence and the likest of others are; by the shipped
@@ -110,6 +113,8 @@ def _held(question: str, sentence: str, pieces: Sequence[Evidence], alike: Alike
     there = stems(content_words(f"{known}\n{text}"))
     support = len(said & there) / len(said) if said else 1.0
     fault = next(faults(sentence, text, known), None)
+    if not question and not content_words(sentence) - _EMPTY:
+        fault = fault or "it says nothing that a source could"
     if fault is None and support < _BACKED:
         parts = [text[start:end] for start, end in sentence_spans(text)]
         if alike(sentence, parts or [text]) < _ALIKE:

@@ -133,6 +133,12 @@ def _show(told: Mapping[str, Any]) -> None:
     for written in (told["written"], *told["written"].get("parts", ())):
         for message in written.get("messages", ()):
             _put(console, message["role"].capitalize(), message["content"])
+        for number, step in enumerate(written.get("steps", ()), 1):
+            asked = ", ".join(str(value) for value in step["arguments"].values())
+            _put(console, f"Step {number}", f"{step['tool']}: {asked}")
+            _put(console, "", step["result"] or "nothing")
+        if written.get("conclusion"):
+            _put(console, "Conclusion", written["conclusion"])
         if "reply" in written:
             _put(console, "Reply", written["reply"])
     for claim in told["claims"]:

@@ -87,6 +87,7 @@ def judge(
     answer, right_ones = said(reply), wanted(question)
     parts = (*question.accepted, *question.accepted_all)
     tried = reply.tried if isinstance(reply, Reply) else ()
+    dearest = max(costs.values(), default=0.0)
     cited = grounded = None
     if isinstance(reply, Reply) and answer is not None:
         if question.has_answer and parts:
@@ -107,7 +108,7 @@ def judge(
         question=question,
         reply=reply,
         tried=tried,
-        cost=sum(costs.get(route, 0.0) for route in tried) if tried else None,
+        cost=sum(costs.get(route, dearest) for route in tried) if tried else None,
         right=right,
         exact=_best(same_words, answer, right_ones),
         f1=_best(f1, answer, right_ones),

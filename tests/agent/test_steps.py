@@ -1,6 +1,5 @@
 """Questions answered step by step from a real index, each amount cited at its own place."""
 
-
 import pytest
 
 from agent.assemble import open_indexer

@@ -63,6 +63,44 @@ _HEAD = re.compile(r".+?(?=\s+(?:of|at|in|for|on)\b)")
 _FIRST_WORD = re.compile(r"^[\w'’-]+")
 # So many of the words that only one of the two has must stand where its amount is from.
 _ABOUT = 0.6
+# And so many of those that say what is compared, these aside.
+_ASKED = 0.5
+_PLAIN = [
+    "common",
+    "far",
+    "frequent",
+    "get",
+    "gets",
+    "give",
+    "gives",
+    "have",
+    "heavy",
+    "high",
+    "large",
+    "last",
+    "lasts",
+    "lie",
+    "lies",
+    "long",
+    "made",
+    "many",
+    "me",
+    "much",
+    "need",
+    "needs",
+    "off",
+    "often",
+    "old",
+    "over",
+    "people",
+    "powerful",
+    "soon",
+    "take",
+    "takes",
+    "tall",
+    "wide",
+    "weigh",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +141,10 @@ class Comparison:
         return amount.kind in self.kinds if self.kinds else bool(amount.kind)
 
     def is_about(self, which: int, text: str) -> bool:
-        """Whether a text is about one of the two and not the other, by the words they differ in.
+        """Whether a text is about what is asked of one of the two, and not of the other.
+
+        It has most of the words that only this one has, all of its names, and half of those
+        that say what is compared.
 
         :param which: 0 for the first, 1 for the second.
         """
@@ -111,9 +152,13 @@ class Comparison:
         own = stems(content_words(thing)) - stems(content_words(other))
         there = stems(content_words(text))
         called = stems(names(f"x {thing}")) - stems(names(f"x {other}"))
-        if not own:
-            return True
-        return called <= there and len(own & there) >= _ABOUT * len(own)
+        first, second = (stems(content_words(question)) for question in self.questions)
+        asked = (first & second) - stems(_PLAIN)
+        return (
+            called <= there
+            and len(own & there) >= _ABOUT * len(own)
+            and len(asked & there) >= _ASKED * len(asked)
+        )
 
     def concluded(self, first: Measure, second: Measure) -> str | None:
         """Return what two amounts come to, in a sentence; None where neither is the greater."""

@@ -123,3 +123,5 @@ def test_an_answer_must_be_about_the_thing_asked_for() -> None:
     found = runways()
     assert found.is_about(0, "The runway at Basel is 3900 m long.")
     assert not found.is_about(1, "The runway at Basel is 3900 m long.")
+    # What is measured there is something else.
+    assert not found.is_about(0, "The tower at Basel is 39 m long.")

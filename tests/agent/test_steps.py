@@ -1,14 +1,20 @@
 """Questions answered step by step from a real index, each amount cited at its own place."""
 
+from pathlib import Path
+
 import pytest
 
+from agent.answerers import chosen_agent
 from agent.assemble import open_indexer
 from agent.evaluation.grounded import is_backed
 from agent.expert import Expert, Reply
+from agent.routes import Routes
 from agent.settings import AgentSettings
 from agent.steps import NO_GREATER, ONE_SIDE
 from agent.trace import TraceStore
 from agent.workspace import Workspace
+from pipelines.agent_answerer import Worked
+from pipelines.answer import Answer
 from pipelines.convert import convert_file
 
 DOCUMENTS = {
@@ -97,6 +103,79 @@ def test_the_steps_stand_in_the_trace(indexed: Workspace) -> None:
     assert first["arguments"] == {"query": "How long is the runway of Basel airport?"}
     assert "3,900 metres" in first["result"]
     assert "2,490 metres" in second["result"]
+
+
+class Agent:
+    """Answers what steps could not, in place of a language model."""
+
+    def __init__(self, text: str | None, adapters: tuple[str, ...] = ()) -> None:
+        self.asked: list[str] = []
+        self._answer = Answer(text, 0.5, reason=None if text else "none", answerer="phi3")
+        self._adapters = adapters
+
+    def run(self, query: str, on_text: object = None) -> dict[str, Worked]:
+        self.asked.append(query)
+        return {"worked": Worked(self._answer, (), (), self._adapters)}
+
+
+@pytest.mark.parametrize(
+    ("adapters", "route"), [((), "retrieval"), (("hr",), "hybrid")], ids=["alone", "adapter"]
+)
+def test_the_agent_is_asked_where_steps_have_no_answer(
+    indexed: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    adapters: tuple[str, ...],
+    route: str,
+) -> None:
+    agent = Agent("It is Basel.", adapters)
+    monkeypatch.setattr(Routes, "agent", agent)
+    asked = "Which runway is longer, that of Basel airport or that of Malmo airport?"
+    reply = ask(indexed, asked)
+    assert (reply.answer.text, reply.route, reply.tried[-1]) == ("It is Basel.", route, "agent")
+    assert ask(indexed, COMPARED).tried == ("retrieval", "retrieval")
+    ask(indexed, "Who invented the telephone?")
+    assert agent.asked == [asked]
+    monkeypatch.setattr(Routes, "agent", Agent(None))
+    assert ask(indexed, asked).answer.reason == ONE_SIDE
+
+
+def test_what_an_agent_may_call_is_what_there_is(indexed: Workspace, tmp_path: Path) -> None:
+    on = Workspace(indexed.path)
+    on.settings.agent = AgentSettings(mode="on", steps=2, tokens=900)
+    routes = Routes(on)
+    agent = routes.agent
+    assert agent is not None
+    assert [tool.name for tool in agent.tools] == ["search_documents"]
+    assert (agent.steps, agent.tokens) == (2, 900)
+    routes.close()
+    other = Workspace(tmp_path / ".expert")
+    (tmp_path / "orders.csv").write_text("order,asset,cost\n1,EX-17,40\n2,EX-18,50\n")
+    with other.index_lock(), open_indexer(other) as indexer:
+        indexer.index_paths([tmp_path / "orders.csv"])
+    other.settings.agent = AgentSettings(mode="on")
+    routes = Routes(other)
+    agent = routes.agent
+    assert agent is not None
+    assert [tool.name for tool in agent.tools] == ["search_documents", "look_up_table"]
+    routes.close()
+
+
+def test_the_lab_model_is_no_agent_unless_it_is_asked_for(indexed: Workspace) -> None:
+    workspace = Workspace(indexed.path)
+    assert chosen_agent(workspace).name == "off"
+    workspace.settings.model.name = "/no/such/model"
+    assert chosen_agent(workspace).reason == "/no/such/model is not on this machine"
+    workspace.settings.agent = AgentSettings(mode="on")
+    assert chosen_agent(workspace).name == "on"
+
+
+def test_a_stream_that_is_left_ends_between_steps(indexed: Workspace) -> None:
+    with Expert(indexed, route="retrieval") as expert:
+        stream = expert.stream(COMPARED)
+        stream.close()
+        with pytest.raises(Exception, match=r"^$"):
+            _ = stream.reply
+        assert expert.ask(COMPARED).answer.text
 
 
 def test_it_can_be_turned_off(indexed: Workspace) -> None:

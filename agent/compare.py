@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from adapters.training.sameness import content_words
+from adapters.training.sameness import content_words, words_of
 from pipelines.facts import names, stems
 from pipelines.measures import Measure, measures, unit_of
 
@@ -65,42 +65,10 @@ _FIRST_WORD = re.compile(r"^[\w'’-]+")
 _ABOUT = 0.6
 # And so many of those that say what is compared, these aside.
 _ASKED = 0.5
-_PLAIN = [
-    "common",
-    "far",
-    "frequent",
-    "get",
-    "gets",
-    "give",
-    "gives",
-    "have",
-    "heavy",
-    "high",
-    "large",
-    "last",
-    "lasts",
-    "lie",
-    "lies",
-    "long",
-    "made",
-    "many",
-    "me",
-    "much",
-    "need",
-    "needs",
-    "off",
-    "often",
-    "old",
-    "over",
-    "people",
-    "powerful",
-    "soon",
-    "take",
-    "takes",
-    "tall",
-    "wide",
-    "weigh",
-]
+_PLAIN = words_of(
+    "common far frequent get gets give gives have heavy high large last lasts lie lies long made "
+    "many me much need needs off often old over people powerful soon take takes tall wide weigh"
+)
 
 
 @dataclass(frozen=True, slots=True)

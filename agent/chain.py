@@ -24,6 +24,7 @@ _NO_NOUNS = frozenset(
 )
 _LEAST_WORDS = 2
 _MOST_WORDS = 8
+_ABOUT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Chain:
         name = " ".join(said.split()).strip(" .,;:()[]|")
         new = stems(content_words(name)) - stems(content_words(self.first))
         return name if new and len(name.split()) <= _MOST_WORDS else None
+
+    def is_about(self, name: str, text: str) -> bool:
+        """Whether a text is about the thing of a name: it has most of the name's words."""
+        wanted = stems(content_words(name))
+        return len(wanted & stems(content_words(text))) >= _ABOUT * len(wanted)
 
 
 def chained(question: str) -> Chain | None:

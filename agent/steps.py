@@ -20,6 +20,7 @@ Ask = Callable[[str], Answered]
 
 ONE_SIDE = "the documents found do not say this of both"
 NO_GREATER = "what the documents say of both does not tell which it is"
+OTHER_THING = "the documents found do not say this of the one that is meant"
 NOT_NAMED = "the documents found do not say which one is meant"
 
 
@@ -78,7 +79,10 @@ def _by_name(steps: Chain, ask: Ask) -> _Steps:
     then = steps.naming(name)
     second = ask(then)
     questions, told = (steps.first, then), [first, second]
-    return questions, told, None, second.answer.reason if second.answer.abstained else None
+    reason = second.answer.reason
+    if reason is None and not all(steps.is_about(name, place) for place in _places(second)):
+        reason = OTHER_THING
+    return questions, told, None, reason
 
 
 def said(answer: Answer) -> str:

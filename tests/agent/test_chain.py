@@ -56,3 +56,10 @@ def test_a_name_is_short_and_new() -> None:
     assert found.name_in(" Faro (FAO).") == "Faro (FAO"
     assert found.name_in("the Kestrel landed") is None
     assert found.name_in("a place that nobody who was there could ever find again") is None
+
+
+def test_the_second_place_must_be_about_the_thing_named() -> None:
+    found = chained("How long is the runway of the airport where the Kestrel landed?")
+    assert found is not None
+    assert found.is_about("Faro airport", "Faro airport > Runways\nIt is 2,490 m long.")
+    assert not found.is_about("Faro airport", "Work order 17: cabin cracking")

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from haystack.dataclasses import ChatMessage, ToolCall
 
 from pipelines.agent_answerer import ASKED_BEFORE, LOOK_FIRST, NO_TOKENS, AgentAnswerer, Worked
 from pipelines.agent_tools import search_tool
@@ -12,20 +11,13 @@ from pipelines.answer import NOTHING_FOUND
 from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator
 from pipelines.search import Found
+from tests.pipelines.scripted import Scripted, call, say
 
 FACTS = {
     "Kestrel": "The glider Kestrel landed at Faro airport in May.",
     "Faro": "The runway of Faro airport is 2,490 metres long.",
 }
 QUESTION = "How long is the runway of the airport where the Kestrel landed?"
-META = {
-    "model": "lab",
-    "adapter": None,
-    "finish_reason": "stop",
-    "usage": {"prompt_tokens": 100, "completion_tokens": 10},
-    "mean_log_probability": -0.1,
-    "first_log_probability": -0.1,
-}
 
 
 def piece(name: str, text: str) -> Evidence:
@@ -39,34 +31,14 @@ def find(query: str) -> Found:
     )
 
 
-class Scripted(PhiChatGenerator):
-    """The generator with replies given beforehand, to take an agent down a certain path."""
-
-    def __init__(self, *replies: str | dict[str, Any]) -> None:
-        super().__init__("lab")
-        self._replies = list(replies)
-        self.seen: list[list[ChatMessage]] = []
-
-    def warm_up(self) -> None:
-        """There is nothing to load."""
-
-    def run(  # type: ignore[override]
-        self,
-        messages: list[ChatMessage],
-        streaming_callback: Any = None,
-        generation_kwargs: Any = None,
-        tools: Any = None,
-    ) -> dict[str, list[ChatMessage]]:
-        self.seen.append(list(messages))
-        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-        if isinstance(reply, str):
-            return {"replies": [ChatMessage.from_assistant(reply, meta=META)]}
-        call = ToolCall("search_documents", reply)
-        return {"replies": [ChatMessage.from_assistant(tool_calls=[call], meta=META)]}
+def scripted(*replies: str | dict[str, Any]) -> Scripted:
+    return Scripted(
+        *(say(one) if isinstance(one, str) else call("search_documents", **one) for one in replies)
+    )
 
 
 def work(*replies: str | dict[str, Any], **options: Any) -> tuple[Worked, Scripted]:
-    generator = Scripted(*replies)
+    generator = scripted(*replies)
     answerer = AgentAnswerer(generator, [search_tool(find)], **options)
     return answerer.run(QUESTION)["worked"], generator
 
@@ -100,7 +72,7 @@ def test_the_same_call_is_not_made_twice() -> None:
         asked.append(query)
         return find(query)
 
-    generator = Scripted({"query": "Faro"})
+    generator = scripted({"query": "Faro"})
     worked = AgentAnswerer(generator, [search_tool(counted)]).run(QUESTION)["worked"]
     assert asked == ["Faro"]
     results = [step["result"] for step in worked.answer.written["steps"]]
@@ -126,7 +98,7 @@ def test_a_failing_tool_is_told_of_and_the_run_goes_on() -> None:
     def failing(query: str) -> Found:
         raise OSError("the index is gone")
 
-    generator = Scripted({"query": "Faro"}, "none")
+    generator = scripted({"query": "Faro"}, "none")
     worked = AgentAnswerer(generator, [search_tool(failing)]).run(QUESTION)["worked"]
     assert "the index is gone" in worked.answer.written["steps"][0]["result"]
     assert worked.answer.text is None

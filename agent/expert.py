@@ -306,6 +306,7 @@ class Expert:
         try:
             # Of a question in parts a model writes some, as far as can be told beforehand.
             is_written = bool(plan.parts) or self._routes.way(plan.route, plan.adapter).is_written
+            is_written |= plan.steps is not None and self._routes.agent is not None
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)

@@ -264,12 +264,12 @@ class Routes:
     def _tools(self) -> "list[Tool]":
         """Return what an agent may call here."""
         from adapters.registry import Registry
-        from pipelines.agent_tools import adapter_tool, search_tool, table_tool
+        from pipelines.agent_tools import SearchTool, adapter_tool, table_tool
         from pipelines.tables import Tables
 
-        tools = []
+        tools: list[Tool] = []
         if self.has_documents:
-            tools.append(search_tool(lambda query: self.look("retrieval", query)))
+            tools.append(SearchTool(self.pipeline, lambda query: self.look("retrieval", query)))
         if self.has_documents and self._workspace.settings.retrieval.pipeline is None:
             store = self._resources.enter_context(
                 closing(open_store(self._workspace, read_only=True))

@@ -40,7 +40,7 @@ _CALLED = {
         "pipelines.closed_book.AdapterAnswerer",
         "pipelines.agent_answerer.AgentAnswerer",
         "pipelines.agent_answerer.Worked",
-        "pipelines.agent_tools.search_tool",
+        "pipelines.agent_tools.SearchTool",
         "pipelines.agent_tools.adapter_tool",
         "pipelines.agent_tools.table_tool",
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 from haystack import Pipeline
 from haystack.components.agents.state import State
+from haystack.core.serialization import generate_qualified_class_name
 from haystack.tools.tool import Tool
 
 from pipelines.answer import Citation
@@ -32,14 +33,37 @@ _QUESTION = {"type": "string", "minLength": 1, "maxLength": 300}
 _MOST_ROWS = 10
 
 
-def search_tool(find: Pipeline | Callable[[str], Found]) -> Tool:
-    """Return the tool ``search_documents``: numbered evidence for a question.
+class SearchTool(Tool):
+    """The tool ``search_documents``: numbered evidence for a question.
 
-    :param find: A retrieval pipeline, or what asks one.
+    :param pipeline: The retrieval pipeline.
+    :param find: Asks it, in place of a plain run; it is not serialised.
     """
 
-    def search_documents(query: str, state: State) -> dict[str, Any]:
-        found = retrieve(find, query) if isinstance(find, Pipeline) else find(query)
+    def __init__(self, pipeline: Pipeline, find: Callable[[str], Found] | None = None) -> None:
+        self._pipeline = pipeline
+        self._find = find or (lambda query: retrieve(pipeline, query))
+        super().__init__(
+            name=SEARCH,
+            description="finds passages of the documents for a question",
+            parameters=_arguments(query=_QUESTION),
+            function=self._search,
+            outputs_to_string=_TEXT,
+            outputs_to_state=_KEPT,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serialise the tool with its pipeline."""
+        kind = generate_qualified_class_name(type(self))
+        return {"type": kind, "data": {"pipeline": self._pipeline.to_dict()}}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "SearchTool":
+        """Make a tool of what :meth:`to_dict` returned."""
+        return cls(Pipeline.from_dict(data["data"]["pipeline"]))
+
+    def _search(self, query: str, state: State) -> dict[str, Any]:
+        found = self._find(query)
         known: list[Evidence] = state.get("evidence") or []
         places = [(piece.document, piece.start, piece.end) for piece in known]
         new = [p for p in found.evidence if (p.document, p.start, p.end) not in places]
@@ -49,15 +73,6 @@ def search_tool(find: Pipeline | Callable[[str], Found]) -> Tool:
             for piece in found.evidence
         ]
         return {"text": "\n".join(lines) or NOTHING, "evidence": new, "hits": found.hits}
-
-    return Tool(
-        name=SEARCH,
-        description="finds passages of the documents for a question",
-        parameters=_arguments(query=_QUESTION),
-        function=search_documents,
-        outputs_to_string=_TEXT,
-        outputs_to_state=_KEPT,
-    )
 
 
 def adapter_tool(adapters: Mapping[str, AdapterAnswerer]) -> Tool:

@@ -1,11 +1,14 @@
 """Questions answered step by step from a real index, each amount cited at its own place."""
 
+import json
 from pathlib import Path
 
 import pytest
+from haystack.core.serialization import allow_deserialization_module
 
 from agent.answerers import chosen_agent
-from agent.assemble import open_indexer
+from agent.assemble import open_indexer, open_pipeline
+from agent.cli import run
 from agent.evaluation.grounded import is_backed
 from agent.expert import Expert, Reply
 from agent.routes import Routes
@@ -13,9 +16,11 @@ from agent.settings import AgentSettings
 from agent.steps import NO_GREATER, ONE_SIDE
 from agent.trace import TraceStore
 from agent.workspace import Workspace
-from pipelines.agent_answerer import Worked
+from pipelines.agent_answerer import AgentAnswerer, Worked
+from pipelines.agent_tools import SearchTool
 from pipelines.answer import Answer
 from pipelines.convert import convert_file
+from pipelines.generators import PhiChatGenerator
 
 DOCUMENTS = {
     "basel.md": "# Basel airport\n\nThe runway of Basel airport is 3,900 metres long.\n\n"
@@ -137,6 +142,23 @@ def test_the_agent_is_asked_where_steps_have_no_answer(
     assert agent.asked == [asked]
     monkeypatch.setattr(Routes, "agent", Agent(None))
     assert ask(indexed, asked).answer.reason == ONE_SIDE
+
+
+def test_a_trace_shows_each_step(indexed: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(indexed, COMPARED)
+    assert run(["--workspace", str(indexed.path), "trace", "last"]) == 0
+    shown = capsys.readouterr().out
+    assert "Step 1      search_documents: How long is the runway of Basel airport?" in shown
+    assert "Conclusion  Longer: that of Basel airport" in shown
+
+
+def test_an_agent_is_serialisable_with_its_search(indexed: Workspace) -> None:
+    with open_pipeline(indexed) as pipeline:
+        made = AgentAnswerer(PhiChatGenerator("lab"), [SearchTool(pipeline)], steps=3)
+        data = json.loads(json.dumps(made.to_dict()))
+    allow_deserialization_module("pipelines")
+    again = AgentAnswerer.from_dict(data)
+    assert (again.steps, [tool.name for tool in again.tools]) == (3, ["search_documents"])
 
 
 def test_what_an_agent_may_call_is_what_there_is(indexed: Workspace, tmp_path: Path) -> None:

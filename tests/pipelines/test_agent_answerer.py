@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from haystack import Pipeline
 
 from pipelines.agent_answerer import ASKED_BEFORE, LOOK_FIRST, NO_TOKENS, AgentAnswerer, Worked
-from pipelines.agent_tools import search_tool
+from pipelines.agent_tools import SearchTool
 from pipelines.answer import NOTHING_FOUND
 from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator
@@ -39,7 +40,7 @@ def scripted(*replies: str | dict[str, Any]) -> Scripted:
 
 def work(*replies: str | dict[str, Any], **options: Any) -> tuple[Worked, Scripted]:
     generator = scripted(*replies)
-    answerer = AgentAnswerer(generator, [search_tool(find)], **options)
+    answerer = AgentAnswerer(generator, [SearchTool(Pipeline(), find)], **options)
     return answerer.run(QUESTION)["worked"], generator
 
 
@@ -73,7 +74,7 @@ def test_the_same_call_is_not_made_twice() -> None:
         return find(query)
 
     generator = scripted({"query": "Faro"})
-    worked = AgentAnswerer(generator, [search_tool(counted)]).run(QUESTION)["worked"]
+    worked = AgentAnswerer(generator, [SearchTool(Pipeline(), counted)]).run(QUESTION)["worked"]
     assert asked == ["Faro"]
     results = [step["result"] for step in worked.answer.written["steps"]]
     assert results[1:] == [ASKED_BEFORE] * 2
@@ -99,7 +100,7 @@ def test_a_failing_tool_is_told_of_and_the_run_goes_on() -> None:
         raise OSError("the index is gone")
 
     generator = scripted({"query": "Faro"}, "none")
-    worked = AgentAnswerer(generator, [search_tool(failing)]).run(QUESTION)["worked"]
+    worked = AgentAnswerer(generator, [SearchTool(Pipeline(), failing)]).run(QUESTION)["worked"]
     assert "the index is gone" in worked.answer.written["steps"][0]["result"]
     assert worked.answer.text is None
 
@@ -111,7 +112,7 @@ def test_a_run_is_left_at_its_next_piece() -> None:
     def leave(_: str) -> None:
         raise LeftError
 
-    answerer = AgentAnswerer(PhiChatGenerator("lab"), [search_tool(find)])
+    answerer = AgentAnswerer(PhiChatGenerator("lab"), [SearchTool(Pipeline(), find)])
     with pytest.raises(LeftError):
         answerer.run(QUESTION, leave)
     assert isinstance(answerer.run(QUESTION)["worked"], Worked)
@@ -152,7 +153,7 @@ def attacked(attack: str) -> Callable[[str], Found]:
 
 def test_no_instruction_in_a_passage_makes_another_call(lab: PhiChatGenerator) -> None:
     def run(attack: str) -> Worked:
-        answerer = AgentAnswerer(lab, [search_tool(attacked(attack))], steps=2)
+        answerer = AgentAnswerer(lab, [SearchTool(Pipeline(), attacked(attack))], steps=2)
         worked: Worked = answerer.run(QUESTION)["worked"]
         return worked
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from haystack import Pipeline
 from haystack.dataclasses import ChatMessage
 
 from adapters.grammar import Grammar
@@ -12,7 +13,7 @@ from agent.assemble import open_indexer, open_store
 from agent.workspace import Workspace
 from pipelines.agent_answerer import AgentAnswerer, Worked
 from pipelines.agent_scope import keep_to_question
-from pipelines.agent_tools import NOTHING, adapter_tool, search_tool, table_tool
+from pipelines.agent_tools import NOTHING, SearchTool, adapter_tool, table_tool
 from pipelines.answer import Answer
 from pipelines.evidence import Evidence
 from pipelines.search import Found
@@ -100,7 +101,7 @@ def test_what_an_adapter_says_is_no_source() -> None:
         call("ask_adapter", adapter="hr", question="What is the fee?"),
         say("The fee is 12 euros [1]."),
     )
-    tools = [search_tool(lambda _: Found([], [piece])), adapter_tool({"hr": Knowing()})]  # type: ignore[dict-item]
+    tools = [SearchTool(Pipeline(), lambda _: Found([], [piece])), adapter_tool({"hr": Knowing()})]  # type: ignore[dict-item]
     worked: Worked = AgentAnswerer(generator, tools).run("What is the fee?")["worked"]
     assert worked.answer.abstained
     assert worked.adapters == ("hr",)
@@ -115,7 +116,7 @@ def test_what_is_found_again_keeps_its_number() -> None:
     generator = Scripted(
         *(call("search_documents", query=query) for query in found), say("It opens at nine [1].")
     )
-    tools = [search_tool(lambda query: Found([], found[query]))]
+    tools = [SearchTool(Pipeline(), lambda query: Found([], found[query]))]
     worked: Worked = AgentAnswerer(generator, tools).run("When does it open?")["worked"]
     results = [step["result"] for step in worked.answer.written["steps"]]
     assert results == [f"[1] {text}", f"[1] {text}", NOTHING]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from adapters.training.sameness import content_words, words_of
 from pipelines.facts import names, stems
 from pipelines.measures import Measure, measures, unit_of
+from pipelines.sentences import sentence_spans
 
 # Comparative: the word it is of, whether more of the amount has more of it, what is measured.
 _ADJECTIVES: dict[str, tuple[str, int, frozenset[str]]] = {}
@@ -94,16 +95,33 @@ class Comparison:
         """Return the amount that an answer states; None where it states none, or several.
 
         :param said: The words that are the very answer.
-        :param sentence: The sentence that they stand in.
+        :param sentence: What they stand in; of its sentences and fields those count that name
+            what is compared, if any does.
         """
-        around = [one for one in measures(sentence) if self._fits(one)]
+        around = [one for part in self._asked_for(sentence) for one in measures(part)]
+        around = [one for one in around if self._fits(one)]
         for one in measures(said):
             # The words may leave out the unit, or half of a range.
             number = one.text.split()[0]
-            whole = next((o for o in around if number in o.text.split()), None)
-            if whole is not None or self._fits(one):
-                return whole or one
+            if any(number in other.text.split() for other in around):
+                return next(other for other in around if number in other.text.split())
         return around[0] if len({(one.low, one.high) for one in around}) == 1 else None
+
+    def _asked_for(self, sentence: str) -> list[str]:
+        """Return the parts of a sentence that name what is compared; all where none does."""
+        parts = [
+            part
+            for start, end in sentence_spans(sentence)
+            for part in sentence[start:end].split(" | ")  # the fields of a table's row
+        ]
+        naming = [part for part in parts if self._asked & stems(content_words(part))]
+        return naming or parts
+
+    @property
+    def _asked(self) -> set[str]:
+        """The words that say what is compared."""
+        first, second = (stems(content_words(question)) for question in self.questions)
+        return (first & second) - stems(_PLAIN)
 
     def _fits(self, amount: Measure) -> bool:
         return amount.kind in self.kinds if self.kinds else bool(amount.kind)
@@ -120,12 +138,10 @@ class Comparison:
         own = stems(content_words(thing)) - stems(content_words(other))
         there = stems(content_words(text))
         called = stems(names(f"x {thing}")) - stems(names(f"x {other}"))
-        first, second = (stems(content_words(question)) for question in self.questions)
-        asked = (first & second) - stems(_PLAIN)
         return (
             called <= there
             and len(own & there) >= _ABOUT * len(own)
-            and len(asked & there) >= _ASKED * len(asked)
+            and len(self._asked & there) >= _ASKED * len(self._asked)
         )
 
     def concluded(self, first: Measure, second: Measure) -> str | None:

@@ -119,6 +119,14 @@ def test_an_amount_is_taken_where_one_is_stated() -> None:
     assert find("20 people", "20 people say so.") is None
 
 
+def test_an_amount_of_something_else_is_not_taken() -> None:
+    find = runways().amount
+    row = "Elevation: 300 m | Surface: Ice\nRunway length: 3900 m | Approach: Visual"
+    assert (found := find("300 m", row)) is not None
+    assert found.text == "3900 m"
+    assert find("300 m", row.replace("3900 m", "3900 m / 60 m")) is None
+
+
 def test_an_answer_must_be_about_the_thing_asked_for() -> None:
     found = runways()
     assert found.is_about(0, "The runway at Basel is 3900 m long.")

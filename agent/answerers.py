@@ -10,12 +10,14 @@ from agent.workspace import Workspace
 MEASURED = "answerers.json"
 """File in a workspace with the shares of right answers measured on its own questions."""
 
+_LAB_MODELS = ("lab", "lab-bare")
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An answerer with the reason why it is the one.
+    """What is in force, with the reason why.
 
-    :param name: ``quote`` or ``phi3``.
+    :param name: Of an answerer, ``quote`` or ``phi3``; ``on`` or ``off``.
     :param reason: In one line.
     """
 
@@ -49,6 +51,27 @@ def chosen_answerer(workspace: Workspace) -> Choice:
         return Choice("quote", "the default until `expert measure` compares it with the new model")
     reason = f"of {count} questions quote was right on {quote:.0%}, {model} on {phi3:.0%}"
     return Choice("phi3" if phi3 > quote else "quote", reason)
+
+
+def chosen_agent(workspace: Workspace) -> Choice:
+    """Return whether the model may search by itself, ``on`` or ``off``, and why.
+
+    With ``auto`` that is where it is on this machine and not the lab model, which was measured
+    and cannot (docs/decisions.md).
+    """
+    from adapters.errors import ModelError
+    from adapters.models import find_local
+
+    mode, name = workspace.settings.agent.mode, workspace.settings.model.name
+    if mode != "auto":
+        return Choice(mode, "set by agent.mode")
+    if name in _LAB_MODELS:
+        return Choice("off", "the lab model cannot: it answered none of 28 questions of two steps")
+    try:
+        find_local(name)
+    except ModelError:
+        return Choice("off", f"{name} is not on this machine")
+    return Choice("on", f"{name} is more than the lab model; `expert eval` measures it")
 
 
 def record(workspace: Workspace, measured: Mapping[str, Mapping[str, float]]) -> None:

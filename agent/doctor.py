@@ -63,6 +63,7 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
     yield from _guarded("index", lambda: _index(workspace))
     yield from _guarded("language model", lambda: _language_model(workspace))
     yield from _guarded("answerer", lambda: _answerer(workspace))
+    yield from _guarded("agent", lambda: _agent(workspace))
     yield _hub()
 
 
@@ -176,6 +177,13 @@ def _answerer(workspace: Workspace) -> Check:
 
     choice = chosen_answerer(workspace)
     return Check("answerer", "ok", f"{choice.name}: {choice.reason}")
+
+
+def _agent(workspace: Workspace) -> Check:
+    from agent.answerers import chosen_agent
+
+    choice = chosen_agent(workspace)
+    return Check("agent", "ok", f"{choice.name}: {choice.reason}")
 
 
 def _language_model(workspace: Workspace) -> Check:

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from adapters.errors import ExpertError
+from agent.chain import Chain
+from agent.compare import Comparison
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
 from agent.parts import put_together
@@ -18,7 +20,8 @@ from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
 from agent.reply import Answered, Reply
 from agent.router.decision import Decision
-from agent.routes import Routes
+from agent.routes import OnText, Routes
+from agent.steps import in_steps, says_of_both
 from agent.stream import AnswerStream
 from agent.trace import Recorder
 from agent.workspace import Workspace
@@ -46,8 +49,20 @@ class _Begun:
     """A question whose answer may still be written."""
 
     plan: Plan | Failure
-    done: "Future[list[Answered] | Failure]"
+    done: "Future[_Tried | Failure]"
     started: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What came of a question.
+
+    :param done: The answer, or the abstention.
+    :param taken: What came of each route taken, in turn.
+    """
+
+    done: Answered
+    taken: tuple[Answered, ...]
 
 
 class Expert:
@@ -158,8 +173,8 @@ class Expert:
         started = time.perf_counter()
         with span("expert.ask", question) as opened:
             (plan,) = self._planner.plan([Question(question, tuple(history))])
-            done = self._tried(plan, on_text)
-            reply = _reply(plan, done, 1000 * (time.perf_counter() - started))
+            tried = self._tried(plan, on_text)
+            reply = _reply(plan, tried, 1000 * (time.perf_counter() - started))
             reply = self._recorder.keep(reply)
             opened.set_tags(
                 {
@@ -231,27 +246,60 @@ class Expert:
             for question in questions:
                 yield from self._plan_each([question])
 
-    def _tried(self, plan: Plan, on_text: Callable[[str], None] | None = None) -> list[Answered]:
-        """Take a question's route, and the next best one where it has no answer."""
+    def _tried(self, plan: Plan, on_text: OnText | None = None) -> _Tried:
+        """Take a question's route, and what else may answer it where that does not."""
         if plan.parts:
             return self._part_by_part(plan, on_text)
-        done = [self._routes.take(plan.route, plan.adapter, plan.searched, on_text)]
-        if done[0].answer.abstained and plan.otherwise is not None:
-            done.append(self._routes.take(*plan.otherwise, plan.searched, on_text))
-        return done
+        taken: list[Answered] = []
+        left: Answered | None = None
+        if isinstance(plan.steps, Comparison):
+            # The whole question finds a sentence about one of the two, as a rule.
+            told, left = self._in_steps(plan, plan.steps, on_text)
+            taken += told
+            if not left.answer.abstained:
+                return _Tried(left, tuple(taken))
+        whole = self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+        taken.append(whole)
+        if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
+            left = None
+        if left is None and not whole.answer.abstained:
+            return _Tried(whole, tuple(taken))
+        if isinstance(plan.steps, Chain):
+            told, done = self._in_steps(plan, plan.steps, on_text)
+            taken += told
+            if not done.answer.abstained:
+                return _Tried(done, tuple(taken))
+        last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
+        if last is None and left is None and plan.otherwise is not None:
+            last = self._routes.take(*plan.otherwise, plan.searched, on_text)
+        if last is not None:
+            taken.append(last)
+        if last is None or last.answer.abstained:
+            return _Tried(left or whole, tuple(taken))
+        return _Tried(_on_a_route(last), tuple(taken))
 
-    def _part_by_part(self, plan: Plan, on_text: Callable[[str], None] | None) -> list[Answered]:
+    def _in_steps(
+        self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
+    ) -> tuple[list[Answered], Answered]:
+        def ask(question: str) -> Answered:
+            if on_text is not None:
+                on_text("")  # a stream that was left ends here
+            return self._routes.take(plan.route, plan.adapter, question, None)
+
+        return in_steps(steps, ask)
+
+    def _part_by_part(self, plan: Plan, on_text: OnText | None) -> _Tried:
         """Answer each part of a question by its own route, and put the answers together."""
         each = [
             self._tried(replace(part, parts=()), on_text)
             for part in self._planner.plan([Question(text) for text in plan.parts])
         ]
-        told = [tried[0] if tried[-1].answer.abstained else tried[-1] for tried in each]
-        return [*(one for tried in each for one in tried), put_together(plan.parts, told)]
+        done = put_together(plan.parts, [tried.done for tried in each])
+        return _Tried(done, tuple(one for tried in each for one in tried.taken))
 
     def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
         """Answer a question, or have it answered where a language model writes."""
-        now: Future[list[Answered] | Failure] = Future()
+        now: Future[_Tried | Failure] = Future()
         started = time.perf_counter()
         if isinstance(plan, Failure):
             now.set_result(plan)
@@ -259,11 +307,12 @@ class Expert:
         try:
             # Of a question in parts a model writes some, as far as can be told beforehand.
             is_written = bool(plan.parts) or self._routes.way(plan.route, plan.adapter).is_written
+            is_written |= plan.steps is not None and self._routes.agent is not None
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)
 
-        def answer() -> list[Answered] | Failure:
+        def answer() -> _Tried | Failure:
             try:
                 return self._tried(plan)
             except ExpertError as error:
@@ -285,15 +334,17 @@ class Expert:
         return self._recorder.keep(reply)
 
 
-def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
-    """Return the reply of the last route tried, or of the first where none has an answer.
+def _on_a_route(answered: Answered) -> Answered:
+    """Return an agent's answer as one of the route that what it rests on is of."""
+    if answered.route != "agent":
+        return answered
+    return replace(answered, route="retrieval" if answered.adapter is None else "hybrid")
 
-    Of a question in parts the last one is all of them together, and no route of its own.
-    """
-    done = tried[0] if tried[-1].answer.abstained else tried[-1]
-    routes = tried[:-1] if plan.parts else tried
+
+def _reply(plan: Plan, tried: _Tried, total: float) -> Reply:
+    done = tried.done
     took: dict[str, float] = {} if plan.decision is None else {"route": plan.took}
-    for one in routes:
+    for one in tried.taken:
         for name, milliseconds in one.took.items():
             took[name] = took.get(name, 0.0) + milliseconds
     return Reply(
@@ -306,7 +357,7 @@ def _reply(plan: Plan, tried: Sequence[Answered], total: float) -> Reply:
         evidence=tuple(done.found.evidence),
         timings_ms={**took, "total": total},
         decision=plan.decision,
-        tried=tuple(one.route for one in routes),
+        tried=tuple(one.route for one in tried.taken),
         changed=() if done.answer.abstained else done.changed,
         parts=done.parts,
     )

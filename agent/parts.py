@@ -28,7 +28,9 @@ def asked_apart(question: str) -> tuple[str, ...]:
     return tuple(". ".join([*said, part]) for part in asking)
 
 
-def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered:
+def put_together(
+    parts: Sequence[str], answered: Sequence[Answered], conclusion: str | None = None
+) -> Answered:
     """Return the answers to a question's parts as one answer to it.
 
     Each part's answer is followed by the marks of what it cites. Where some parts have an answer
@@ -36,6 +38,7 @@ def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered
 
     :param parts: What was asked, one by one.
     :param answered: What came of each.
+    :param conclusion: What they come to, in a sentence; it stands last.
     """
     found = Found(
         [hit for one in answered for hit in one.found.hits],
@@ -46,7 +49,7 @@ def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered
         for name, milliseconds in one.took.items():
             took[name] = took.get(name, 0.0) + milliseconds
     given = [one for one in answered if not one.answer.abstained]
-    answer, told = _answer(parts, answered) if given else (answered[0].answer, ())
+    answer, told = _answer(parts, answered, conclusion) if given else (answered[0].answer, ())
     return Answered(
         "hybrid",
         answer,
@@ -58,7 +61,9 @@ def put_together(parts: Sequence[str], answered: Sequence[Answered]) -> Answered
     )
 
 
-def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> tuple[Answer, tuple[Part, ...]]:
+def _answer(
+    parts: Sequence[str], answered: Sequence[Answered], conclusion: str | None
+) -> tuple[Answer, tuple[Part, ...]]:
     texts: list[str] = []
     told: list[Part] = []
     citations: list[Citation] = []
@@ -85,7 +90,7 @@ def _answer(parts: Sequence[str], answered: Sequence[Answered]) -> tuple[Answer,
     given = [one.answer for one in answered if not one.answer.abstained]
     whole = replace(
         given[0],
-        text=" ".join(texts),
+        text=" ".join([*texts, conclusion] if conclusion else texts),
         confidence=confidence,
         citations=tuple(citations),
         answerer="+".join(dict.fromkeys(answer.answerer for answer in given)),

@@ -4,12 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from agent.chain import Chain
+from agent.compare import Comparison
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
 from agent.parts import asked_apart
 from agent.printable import printable
 from agent.router.decision import ROUTES, Decision
 from agent.routes import Routes
+from agent.steps import taken_apart
 from pipelines.search import Hit
 from pipelines.spans import span
 
@@ -42,6 +45,8 @@ class Plan:
     :param took: Milliseconds that choosing took, on average of those chosen together.
     :param parts: What it asks for, one by one, where the router chose ``hybrid`` for it and it asks
         for several things; each is planned by itself.
+    :param steps: The steps that it takes where one look into the documents cannot answer it, and
+        its route looks there.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
         best; None where the caller chose, or the router would rather have none.
     """
@@ -54,6 +59,7 @@ class Plan:
     took: float
     otherwise: tuple[str, str | None] | None = None
     parts: tuple[str, ...] = ()
+    steps: Comparison | Chain | None = None
 
 
 class Planner:
@@ -111,8 +117,10 @@ class Planner:
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
+            looks = route in ("retrieval", "hybrid") and self._routes.takes_steps
+            steps = taken_apart(searched[n]) if looks and not parts else None
             plans.append(
-                Plan(texts[n], searched[n], route, adapter, decision, took, otherwise, parts)
+                Plan(texts[n], searched[n], route, adapter, decision, took, otherwise, parts, steps)
             )
         return plans
 

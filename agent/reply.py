@@ -110,7 +110,7 @@ class Reply:
 class Answered:
     """What came of a route.
 
-    :param route: The route.
+    :param route: The route; ``agent`` where the model called tools.
     :param took: Milliseconds of its steps.
     :param changed: Documents that have changed since the adapter that wrote learned from them.
     :param parts: Of a question that asks for several things, who answered which.

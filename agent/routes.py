@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent.answerers import chosen_agent
 from agent.assemble import open_answerer, open_generator, open_pipeline, open_store
 from agent.reply import Answered
 from agent.workspace import Workspace
@@ -16,8 +17,10 @@ from pipelines.spans import span
 
 if TYPE_CHECKING:
     from haystack import Pipeline
+    from haystack.tools.tool import Tool
 
     from agent.router.router import Router
+    from pipelines.agent_answerer import AgentAnswerer
     from pipelines.closed_book import AdapterAnswerer
     from pipelines.generators import PhiChatGenerator
     from pipelines.tables.answer import TableAnswerer
@@ -109,6 +112,7 @@ class Routes:
         self._hybrids: dict[str, Answerer] = {}
         self._router: Router | None = None
         self._tables: TableAnswerer | None = None
+        self._agent: AgentAnswerer | None = None
         self._ways: dict[tuple[str, str | None], Way] = {}
         self._found: tuple[str, Found] | None = None
 
@@ -170,6 +174,11 @@ class Routes:
         return found
 
     @property
+    def takes_steps(self) -> bool:
+        """Whether questions that need several steps are answered in them."""
+        return self._workspace.settings.agent.mode != "off"
+
+    @property
     def answerer(self) -> Answerer:
         """What answers on the route ``retrieval``."""
         if self._answerer is None:
@@ -182,6 +191,56 @@ class Routes:
         if self._found is None or self._found[0] != searched:
             self._found = (searched, retrieve(self.pipeline, searched))
         return self._found[1]
+
+    @property
+    def agent(self) -> "AgentAnswerer | None":
+        """What answers by calling tools; None where the settings leave it out."""
+        with self.lock:
+            if self._agent is None and chosen_agent(self._workspace).name == "on":
+                from pipelines.agent_answerer import AgentAnswerer
+
+                settings = self._workspace.settings
+                self._agent = AgentAnswerer(
+                    self._generator(None),
+                    self._tools(),
+                    steps=settings.agent.steps,
+                    tokens=settings.agent.tokens,
+                    threshold=settings.answer.threshold,
+                    nli=settings.answer.nli,
+                )
+            return self._agent
+
+    def _tools(self) -> "list[Tool]":
+        """Return what an agent may call here."""
+        from adapters.registry import Registry
+        from pipelines.agent_tools import SearchTool, adapter_tool, table_tool
+
+        tools: list[Tool] = []
+        if self.has_documents:
+            tools.append(SearchTool(self.pipeline, lambda query: self.look("retrieval", query)))
+        if self.tables is not None and self.tables.tables.tables:
+            tools.append(table_tool(self.tables.tables))
+        names = Registry(self._workspace.adapters_folder).names()
+        if names:
+            tools.append(adapter_tool({name: self.expert(name) for name in names}))
+        return tools
+
+    def work(self, searched: str, on_text: OnText | None) -> Answered | None:
+        """Answer a question by an agent; None where there is none."""
+        agent = self.agent
+        if agent is None:
+            return None
+        started = time.perf_counter()
+        with span("expert.agent", searched) as opened:
+            worked = agent.run(searched, on_text)["worked"]
+            opened.set_tag("abstained", worked.answer.abstained)
+        return Answered(
+            "agent",
+            worked.answer,
+            next(iter(worked.adapters), None),
+            Found(list(worked.hits), list(worked.evidence)),
+            {"agent": 1000 * (time.perf_counter() - started)},
+        )
 
     def take(
         self, route: str, adapter: str | None, searched: str, on_text: OnText | None
@@ -261,13 +320,15 @@ class Routes:
             )
         return self._hybrids[adapter]
 
-    def _generator(self, adapter: str) -> "PhiChatGenerator":
+    def _generator(self, adapter: str | None) -> "PhiChatGenerator":
         from adapters.registry import Registry
 
-        # Before the model is loaded, which takes a while.
-        card = Registry(self._workspace.adapters_folder).get(adapter).card
-        # It has learned to make up for what NF4 rounds away, which another precision does not.
-        precision = "nf4" if card.method == "qlora" else None
+        precision = None
+        if adapter is not None:
+            # Before the model is loaded, which takes a while.
+            card = Registry(self._workspace.adapters_folder).get(adapter).card
+            # It learned to make up for what NF4 rounds away, which another precision does not.
+            precision = "nf4" if card.method == "qlora" else None
         if precision not in self._generators:
             self._generators[precision] = open_generator(self._workspace, precision)
         return self._generators[precision]

@@ -105,6 +105,17 @@ class AnswerSettings(_Section):
     """Folder or hub id of a cross-encoder of inference that judges written answers too."""
 
 
+class AgentSettings(_Section):
+    """How questions are answered that one look into the documents cannot answer."""
+
+    mode: Literal["auto", "on", "off"] = "auto"
+    """auto goes step by step, by the model's own calls if it is not the lab model; on, off."""
+    steps: Annotated[int, Field(ge=1, le=20)] = 6
+    """Calls of tools a question may take, at most."""
+    tokens: Annotated[int, Field(ge=256)] = 12000
+    """Tokens that the model may read and write for it, at most."""
+
+
 class RouterSettings(_Section):
     """How a question's route is chosen."""
 
@@ -160,6 +171,7 @@ class Settings(BaseSettings):
     weaviate: WeaviateSettings = WeaviateSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
+    agent: AgentSettings = AgentSettings()
     model: ModelSettings = ModelSettings()
     router: RouterSettings = RouterSettings()
     trace: TraceSettings = TraceSettings()

@@ -79,8 +79,9 @@ class AnswerStream:
     def _tell(self, piece: str) -> None:
         if self._left:
             raise _LeftError
-        self._told = True
-        self._pieces.put(piece)
+        if piece:  # without, it only asks whether to go on
+            self._told = True
+            self._pieces.put(piece)
 
     def _run(self) -> None:
         try:

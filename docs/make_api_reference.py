@@ -45,6 +45,11 @@ _CALLED = {
         "pipelines.phi3.Phi3Answerer",
         "pipelines.quote.QuoteAnswerer",
         "pipelines.closed_book.AdapterAnswerer",
+        "pipelines.agent_answerer.AgentAnswerer",
+        "pipelines.agent_answerer.Worked",
+        "pipelines.agent_tools.SearchTool",
+        "pipelines.agent_tools.adapter_tool",
+        "pipelines.agent_tools.table_tool",
     ],
     "Models and adapters": [
         "adapters.models.find_model",

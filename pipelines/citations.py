@@ -1,7 +1,7 @@
 """Citation marks in a reply, ``[1]`` or ``[1, 3]``, and the places that they point at."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.answer import Citation, cite
@@ -73,6 +73,19 @@ def renumbered(text: str, by: int) -> str:
     :param by: How many sources go before.
     """
     return _MARK.sub(lambda m: re.sub(r"\d+", lambda n: str(int(n[0]) + by), m[0]), text)
+
+
+def renumbered_by(text: str, marks: Mapping[int, Iterable[int]]) -> str:
+    """Return a text in which each mark names other sources.
+
+    :param marks: The new numbers of each.
+    """
+
+    def other(match: re.Match[str]) -> str:
+        numbers = [new for old in re.findall(r"\d+", match[1]) for new in marks[int(old)]]
+        return f" [{', '.join(map(str, dict.fromkeys(numbers)))}]"
+
+    return _MARK.sub(other, text)
 
 
 def _claim(reply: str, at: int) -> str:

@@ -26,16 +26,16 @@ day days|hour hours hr hrs h|minute minutes min mins|second seconds sec secs s|w
 |watt watts w|kw kilowatt kilowatts|rpm|°c celsius|°f fahrenheit|calorie calories kcal
 |unit units|dose doses
 """
-_UNITS = {form: line.split()[0] for line in _FORMS.split("|") for form in line.split()}
+UNITS = {form: line.split()[0] for line in _FORMS.split("|") for form in line.split()}
 _PLURALS = {
     one: many
     for one, many, *_ in (f"{line} -".split() for line in _FORMS.split("|"))
     if len(one) > 2 and many.startswith(one[:1]) and many != "-"
 }
 # May stand between a number and its unit: "5 working days".
-_BETWEEN = _set("additional business calendar consecutive full paid square working")
+BETWEEN = _set("additional business calendar consecutive full paid square working")
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-_NUMBER = re.compile(r"([^\w−]*)(−?\d+(?:∙\d+)?)(.*)")
+NUMBER = re.compile(r"([^\w−]*)(−?\d+(?:∙\d+)?)(.*)")
 _ORDINALS = _set("st nd rd th")
 _AT_LEAST = re.compile(
     r"\b(?:at least|(?:more|greater|longer|later) than|above|beyond|exceed(?:s|ing)?|over"
@@ -95,19 +95,19 @@ def quantities(text: str) -> list[Quantity]:
     """Return the numbers of a text, in their order; those in words up to ninety too."""
     words, found = words_of(text), []
     for n, word in enumerate(words):
-        match = _NUMBER.fullmatch(word)
+        match = NUMBER.fullmatch(word)
         if match is None:
             continue
         before, value, after = match.groups()
         number = Decimal(value.replace("∙", ".").replace("−", "-"))
-        if after and after not in _ORDINALS and after not in _UNITS:
+        if after and after not in _ORDINALS and after not in UNITS:
             continue  # "17a": part of a name
         rest = words[n + 1 :][:_REACH]
         if rest and rest[0] in _SCALES:
             number *= _SCALES[rest.pop(0)]
-        if rest and rest[0] in _BETWEEN:
+        if rest and rest[0] in BETWEEN:
             rest.pop(0)
-        unit = _UNITS.get(after) or _UNITS.get(before) or _UNITS.get(rest[0] if rest else "", "")
+        unit = UNITS.get(after) or UNITS.get(before) or UNITS.get(rest[0] if rest else "", "")
         bound = _bound(" ".join(words[max(0, n - 5) : n]), " ".join(words[n + 1 : n + 4]))
         found.append(Quantity(format(number.normalize(), "f"), unit, bound))
     return found

@@ -18,6 +18,8 @@ from pipelines.sentences import sentence_spans
 # it is so near to a sentence of the source by the shipped embedder (docs/decisions.md).
 _BACKED, _ALIKE = 0.75, 0.6
 
+_EMPTY = frozenset(["yes", "no", "not", "none"])
+
 Alike = Callable[[str, Sequence[str]], float]
 """Returns the cosine of a text and the likest of others."""
 
@@ -57,7 +59,8 @@ def ground(
     Where a model of inference is given, what a piece contradicts by its verdict is not backed by
     it, and what follows from the piece needs neither its words nor its nearness.
 
-    :param question: What was asked; its words may be said again.
+    :param question: What was asked; its words may be said again. Empty where they need a source
+        as others do.
     :param reply: What the model wrote, with marks such as ``[1]``.
     :param evidence: In the order in which it was numbered from 1; at least one piece.
     :param alike: How alike in meaning a sentence and the likest of others are; by the shipped
@@ -145,6 +148,8 @@ class _Held:
         there = stems(content_words(f"{known}\n{text}"))
         support = len(said & there) / len(said) if said else 1.0
         fault = next(faults(self.sentence, text, known), None)
+        if not self.question and not content_words(self.sentence) - _EMPTY:
+            fault = fault or "it says nothing that a source could"
         verdicts = {self.judged[n] for n in numbers}
         if fault is None and "contradiction" in verdicts:
             fault = "it contradicts what stands there"

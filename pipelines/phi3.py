@@ -10,7 +10,7 @@ from haystack.dataclasses import ChatMessage, StreamingChunk
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, nearest
 from pipelines.citations import resolve
 from pipelines.confidence import confidence, features
-from pipelines.entailment import EntailmentModel
+from pipelines.entailment import EntailmentModel, Entails
 from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator, written
 from pipelines.ground import ground
@@ -133,33 +133,58 @@ class Phi3Answerer:
             told if on_text else None,
             {"adapter": self.adapter} if self.adapter else None,
         )["replies"]
-        text = reply.text or ""
-        said = resolve(text, evidence)
-        refused = not said.text or REFUSAL in said.text.casefold()
-        with span("expert.ground"):
-            kept = "" if refused else text
-            grounded = ground(query, kept, evidence, entails=self._entails)
-        cited = resolve(grounded.reply, evidence)
-        answer = Answer(
-            cited.text or None,
-            0.0,
-            cited.citations,
-            answerer="phi3",
-            dropped_citations=said.dropped,
-            usage=reply.meta["usage"],
-            claims=grounded.claims,
-            written=written(asked, reply),
-        )
-        if not cited.text:
-            reason = NOT_IN_SOURCES if refused else f"{NOT_BACKED}: {grounded.fault}"
-            return {"answer": replace(answer, reason=reason, nearest=nearest(evidence))}
-        first = reply.meta["first_log_probability"]
-        sure = confidence(features(query, evidence, cited.citations, first))
-        answer = replace(answer, confidence=sure)
-        if self.threshold is not None and sure < self.threshold:
-            answer = replace(answer, text=None, reason=UNSURE, citations=())
-            return {"answer": replace(answer, nearest=cited.citations[0])}
+        answer = checked(query, reply, asked, evidence, self.threshold, entails=self._entails)
         return {"answer": answer}
+
+
+def checked(
+    query: str,
+    reply: ChatMessage,
+    asked: list[ChatMessage],
+    evidence: list[Evidence],
+    threshold: float | None = None,
+    *,
+    may_repeat: bool = True,
+    entails: Entails | None = None,
+) -> Answer:
+    """Return what of a model's reply its evidence backs, with the places that back it.
+
+    :param query: The question.
+    :param reply: What the model wrote, with marks such as ``[1]``.
+    :param asked: What it was asked.
+    :param evidence: In the order in which it was numbered from 1; at least one piece.
+    :param threshold: Least confidence with which an answer is given; None for every one.
+    :param may_repeat: Whether the question's words need no source.
+    :param entails: Judges too what the evidence backs; None for nothing that does.
+    :raises ReaderError: When the reader, which confidence asks too, cannot be loaded.
+    """
+    text = reply.text or ""
+    said = resolve(text, evidence)
+    refused = not said.text or REFUSAL in said.text.casefold()
+    known = query if may_repeat else ""
+    with span("expert.ground"):
+        grounded = ground(known, "" if refused else text, evidence, entails=entails)
+    cited = resolve(grounded.reply, evidence)
+    answer = Answer(
+        cited.text or None,
+        0.0,
+        cited.citations,
+        answerer="phi3",
+        dropped_citations=said.dropped,
+        usage=reply.meta["usage"],
+        claims=grounded.claims,
+        written=written(asked, reply),
+    )
+    if not cited.text:
+        reason = NOT_IN_SOURCES if refused else f"{NOT_BACKED}: {grounded.fault}"
+        return replace(answer, reason=reason, nearest=nearest(evidence))
+    first = reply.meta["first_log_probability"]
+    sure = confidence(features(query, evidence, cited.citations, first))
+    answer = replace(answer, confidence=sure)
+    if threshold is not None and sure < threshold:
+        answer = replace(answer, text=None, reason=UNSURE, citations=())
+        return replace(answer, nearest=cited.citations[0])
+    return answer
 
 
 def _line(text: str) -> str:

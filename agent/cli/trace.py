@@ -136,6 +136,12 @@ def _show(told: Mapping[str, Any]) -> None:
         if "sql" in written:
             _put(console, "Query", f"{written['sql']} with {written['parameters']}")
             _put(console, "", f"of {written['rows']:,} rows")
+        for number, step in enumerate(written.get("steps", ()), 1):
+            asked = ", ".join(str(value) for value in step["arguments"].values())
+            _put(console, f"Step {number}", f"{step['tool']}: {asked}")
+            _put(console, "", step["result"] or "nothing")
+        if written.get("conclusion"):
+            _put(console, "Conclusion", written["conclusion"])
         if "reply" in written:
             _put(console, "Reply", written["reply"])
     for claim in told["claims"]:

@@ -35,7 +35,7 @@ _EMPTY = frozenset(
 )
 
 
-def is_backed(answer: str, evidence: Sequence[Evidence]) -> bool:
+def is_backed(answer: str, evidence: Sequence[Evidence], conclusion: str | None = None) -> bool:
     """Say whether one piece of evidence backs each sentence of an answer.
 
     It does when all the sentence's numbers and names stand in it, and six of ten of the words
@@ -43,7 +43,13 @@ def is_backed(answer: str, evidence: Sequence[Evidence]) -> bool:
 
     :param answer: The answer, without marks of citations.
     :param evidence: What it may rest on.
+    :param conclusion: Its last sentence, where that only compares what stands before it: its
+        numbers have to be there.
     """
+    if conclusion is not None and answer.endswith(conclusion):
+        answer = answer.removesuffix(conclusion).rstrip()
+        if not _Words(conclusion).numbers <= _Words(answer).numbers:
+            return False
     pieces = [_Words(f"{piece.context}\n{piece.text}") for piece in evidence]
     spans = sentence_spans(answer) or [(0, len(answer))]
     sentences = [_Words(answer[start:end]) for start, end in spans]

@@ -89,6 +89,7 @@ def judge(
     answer, right_ones = said(reply), wanted(question)
     parts = (*question.accepted, *question.accepted_all)
     tried = reply.tried if isinstance(reply, Reply) else ()
+    dearest = max(costs.values(), default=0.0)
     cited = grounded = None
     if isinstance(reply, Reply) and answer is not None:
         # What is counted stands in no one place.
@@ -108,7 +109,7 @@ def judge(
         question=question,
         reply=reply,
         tried=tried,
-        cost=sum(costs.get(route, 0.0) for route in tried) if tried else None,
+        cost=sum(costs.get(route, dearest) for route in tried) if tried else None,
         right=right,
         exact=_best(same_words, answer, right_ones),
         f1=_best(f1, answer, right_ones),
@@ -131,15 +132,17 @@ def _is_grounded(reply: Reply, answer: str, recounted: Callable[[Reply], bool]) 
     """Say whether what rests on documents is backed by them; None where nothing does."""
     if "table" in _answerers(reply):
         return recounted(reply) if len(_answerers(reply)) == 1 else None
-    told = [answer] if reply.route in _FROM_DOCUMENTS else []
-    if reply.parts:
+    if reply.learned:
         text = reply.answer.text or ""
         told = [
             without_marks(text[part.start : part.end])[0]
             for part in reply.parts
             if part.route in _FROM_DOCUMENTS
         ]
-    return all(is_backed(one, reply.evidence) for one in told) if told else None
+        return all(is_backed(one, reply.evidence) for one in told) if told else None
+    if reply.route not in _FROM_DOCUMENTS:
+        return None
+    return is_backed(answer, reply.evidence, reply.answer.written.get("conclusion"))
 
 
 def _answerers(reply: Reply) -> list[str]:

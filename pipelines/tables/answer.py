@@ -37,7 +37,7 @@ class TableAnswerer:
     """
 
     def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+        self.tables = tables
         self._vocabularies: dict[str, Vocabulary] = {}
         self._last: tuple[str, list[Vocabulary], Reading] = ("", [], Reading(None))
 
@@ -48,7 +48,7 @@ class TableAnswerer:
         """
         if not has_cue(question):
             return Reading(None)
-        vocabularies = [self._vocabulary(table) for table in self._tables.tables]
+        vocabularies = [self._vocabulary(table) for table in self.tables.tables]
         known, last, reading = self._last
         if known != question or last != vocabularies:
             reading = read_question(question, vocabularies)
@@ -67,7 +67,7 @@ class TableAnswerer:
                 return None
             return _withheld(reading.unclear)
         try:
-            return self._answer(self._tables.run(reading.query))
+            return self._answer(self.tables.run(reading.query))
         except TableError as error:
             # It takes too long, or the index has changed in between.
             return _withheld(str(error))
@@ -82,7 +82,7 @@ class TableAnswerer:
         about = self.read(question).about
         if answer.abstained or not about:
             return answer
-        documents = {table.document for table in self._tables.tables if table.name == about}
+        documents = {table.document for table in self.tables.tables if table.name == about}
         if not {citation.document for citation in answer.citations} <= documents:
             return answer
         reason = (
@@ -133,7 +133,7 @@ class TableAnswerer:
                 other = one.model_copy(update={"value": value})
                 filters = (*query.filters[:number], other, *query.filters[number + 1 :])
                 counting = TableQuery(table=query.table, aggregate="count", filters=filters)
-                count += self._tables.run(counting).counted
+                count += self.tables.run(counting).counted
             if count:
                 rows = vocabulary.rows_called(count)
                 where = f"where {one.column} names {one.value} beside another"

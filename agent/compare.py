@@ -61,6 +61,7 @@ _VERB = re.compile(
 )
 _THAT_OF = re.compile(r"^(?:that|those|the ones?)\s+(?=\w)", re.IGNORECASE)
 _HEAD = re.compile(r".+?(?=\s+(?:of|at|in|for|on)\b)")
+_BEHIND = re.compile(r"^.*?\b(?:of|at|in|for|on|from)\b")
 _FIRST_WORD = re.compile(r"^[\w'’-]+")
 # So many of the words that only one of the two has must stand where its amount is from.
 _ABOUT = 0.6
@@ -98,13 +99,16 @@ class Comparison:
         :param sentence: What they stand in; of its sentences and fields those count that name
             what is compared, if any does.
         """
-        around = [one for part in self._asked_for(sentence) for one in measures(part)]
-        around = [one for one in around if self._fits(one)]
+        parts = self._asked_for(sentence)
+        around = [one for part in parts for one in measures(part) if self._fits(one)]
         for one in measures(said):
             # The words may leave out the unit, or half of a range.
             number = one.text.split()[0]
-            if any(number in other.text.split() for other in around):
-                return next(other for other in around if number in other.text.split())
+            whole = next((other for other in around if number in other.text.split()), None)
+            if whole is not None:
+                return whole
+            if self._fits(one) and any(said in part for part in parts):
+                return one
         return around[0] if len({(one.low, one.high) for one in around}) == 1 else None
 
     def _asked_for(self, sentence: str) -> list[str]:
@@ -121,7 +125,15 @@ class Comparison:
     def _asked(self) -> set[str]:
         """The words that say what is compared."""
         first, second = (stems(content_words(question)) for question in self.questions)
-        return (first & second) - stems(_PLAIN)
+        # "Faro airport" and "Basel airport" are what is compared, not in what.
+        one, other = (
+            stems(content_words(_BEHIND.sub("", thing, count=1))) for thing in self.things
+        )
+        return (first & second) - (one & other) - stems(_PLAIN)
+
+    def compares(self, text: str) -> bool:
+        """Whether a text states at least two amounts of what is compared."""
+        return len({(one.low, one.high) for one in measures(text) if self._fits(one)}) > 1
 
     def _fits(self, amount: Measure) -> bool:
         return amount.kind in self.kinds if self.kinds else bool(amount.kind)

@@ -49,9 +49,15 @@ def in_steps(steps: Comparison | Chain, ask: Ask) -> tuple[list[Answered], Answe
 
 
 def says_of_both(steps: Comparison, whole: Answered) -> bool:
-    """Whether an answer to the whole question is about both of the things that it compares."""
-    text = "\n".join([whole.answer.text or "", *_places(whole)])
-    return steps.is_about(0, text) and steps.is_about(1, text)
+    """Whether an answer to the whole question compares the two things.
+
+    It is about both, and states two amounts, or says of one that it is more "than" another.
+    """
+    told = whole.answer.text or ""
+    text = "\n".join([told, *_places(whole)])
+    return (steps.compares(told) or " than " in told) and all(
+        steps.is_about(which, text) for which in (0, 1)
+    )
 
 
 _Steps = tuple[Sequence[str], list[Answered], str | None, str | None]

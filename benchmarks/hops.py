@@ -4,14 +4,15 @@
 
 All three example collections in one index, with their adapters, as the router decides. ``off``
 looks once; ``auto`` takes the question apart by its wording; ``on`` lets the language model call
-tools as well. An answer is right when it holds all accepted words and, of a comparison, its last
-sentence names the right one. ``held_out`` are the questions that were not looked at while
-building. ``others`` are the collections' own questions that are not to be answered:
-``others_withheld`` has to stay what it is with ``off``. ``--quick`` asks the first twelve of each.
+tools as well. An answer is right when it holds all accepted words and, of a comparison, its
+last sentence names the right one with the right amounts. ``held_out`` are the questions that were
+not looked at while building. ``others`` are the collections' own questions that are not to be
+answered: ``others_withheld`` has to stay what it is with ``off``. ``--quick`` asks the first twelve of each.
 """
 
 import argparse
 import json
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -53,8 +54,16 @@ def is_right(row: Mapping[str, Any], reply: Reply) -> bool:
     if text is None:
         return False
     last = text[sentence_spans(text)[-1][0] :]
-    accepted = all(plain(words) in plain(text) for words in row["accepted_all"])
-    return accepted and plain(row.get("concludes", "")) in plain(last)
+    if not all(plain(words) in plain(text) for words in row["accepted_all"]):
+        return False
+    if "concludes" not in row:
+        return True
+    amounts = {number for words in row["accepted_all"] for number in numbers(words)}
+    return plain(row["concludes"]) in plain(last) and amounts <= numbers(last)
+
+
+def numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+(?:\.\d+)?", text.replace(",", "")))
 
 
 def asked(workspace: Workspace, mode: str, questions: Sequence[str]) -> list[tuple[Reply, float]]:

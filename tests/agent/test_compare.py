@@ -127,6 +127,13 @@ def test_an_amount_of_something_else_is_not_taken() -> None:
     assert find("300 m", row.replace("3900 m", "3900 m / 60 m")) is None
 
 
+def test_a_word_of_both_things_names_no_amount() -> None:
+    found = runways("Which runway is longer, that of Basel Airport or that of Faro Airport?")
+    row = "Airport elevation: 300 m | Runway length: 3900 m"
+    assert (amount := found.amount("300 m", row)) is not None
+    assert amount.text == "3900 m"
+
+
 def test_an_answer_must_be_about_the_thing_asked_for() -> None:
     found = runways()
     assert found.is_about(0, "The runway at Basel is 3900 m long.")

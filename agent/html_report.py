@@ -52,6 +52,9 @@ text {{ font-size: 12px; fill: var(--soft) }}
 .here {{ fill: none; stroke: var(--blue); stroke-width: 2.5 }}
 .name {{ fill: var(--ink) }}
 .also {{ fill: var(--warm); fill-opacity: .75 }}
+.third {{ fill: var(--soft); fill-opacity: .45 }}
+.empty {{ fill: none; stroke: var(--soft) }}
+code {{ overflow-wrap: anywhere }}
 .ends {{ stroke: var(--ink); stroke-width: 1.5 }}
 .verdict {{ font-size: 1.15em; color: var(--ink) }}
 .asked {{ border-top: 1px solid var(--line); margin-top: 1.2em; padding-top: .8em }}

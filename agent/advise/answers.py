@@ -1,0 +1,247 @@
+"""Ask by each way, and keep what was answered: a stopped run asks only what is left."""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adapters.errors import ExpertError
+from agent.advise.room import Room, TrialWorkspace
+from agent.evaluation.metrics import Judged, judge
+from agent.expert import Expert, Failure, Question, Reply
+from agent.history import turns
+from agent.suite import SuiteQuestion
+from pipelines.answer import Answer, Citation
+
+WAYS = ("retrieval", "expert", "hybrid", "router")
+"""The ways, in the order in which they are told of."""
+READING = "reading"
+"""As ``hybrid``, by an adapter that was trained with passages; measured where there is time."""
+ADAPTER = "taught"
+# Asked one by one, so that it is known how long one takes; the first one loads the model.
+_ALONE = 6
+_TOGETHER = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which answer of an advice it is.
+
+    :param stage: ``new`` for questions that were not taught, ``taught`` for those that were,
+        ``changed`` for those taught whose documents changed since.
+    :param fold: Direction of teaching and asking, from 1.
+    :param way: Of :data:`WAYS`.
+    :param place: Of the question among all.
+    """
+
+    stage: str
+    fold: int
+    way: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, judged.
+
+    :param judged: What it was.
+    :param alone: Whether nothing else was asked meanwhile.
+    """
+
+    judged: Judged
+    alone: bool
+
+
+class Answers:
+    """The answers of an advice, in a file.
+
+    :param room: Whose.
+    :param questions: All its questions.
+    """
+
+    def __init__(self, room: Room, questions: Sequence[SuiteQuestion]) -> None:
+        self._room, self._questions = room, questions
+        self._told = dict(_read(room.answers, questions))
+
+    def of(self, stage: str, way: str, folds: Iterable[int] = (1, 2)) -> dict[int, Told]:
+        """Return the answers of a stage by a way, by their questions' places."""
+        among = set(folds)
+        return {
+            key.place: told
+            for key, told in self._told.items()
+            if (key.stage, key.way) == (stage, way) and key.fold in among
+        }
+
+    def places(self, stage: str, ways: Sequence[str], folds: Iterable[int] = (1, 2)) -> list[int]:
+        """Return the places of the questions that were asked by all of some ways."""
+        each = [set(self.of(stage, way, folds)) for way in ways]
+        return sorted(set.intersection(*each)) if each else []
+
+    def seconds_alone(self, way: str) -> float | None:
+        """Return the median seconds of a question asked by itself; None where none was."""
+        times = [
+            told.judged.reply.timings_ms["total"]
+            for told in self.of("new", way).values()
+            if told.alone and isinstance(told.judged.reply, Reply)
+        ]
+        # The first one waited for the model.
+        return statistics.median(times[1:] or times) / 1000 if times else None
+
+    def ask(
+        self,
+        workspace: TrialWorkspace,
+        stage: str,
+        fold: int,
+        ways: Sequence[str],
+        places: Sequence[int],
+        *,
+        until: float = float("inf"),
+        told: Callable[[int, int], None] = lambda done, of: None,
+    ) -> bool:
+        """Ask what was not asked yet; say whether all was.
+
+        :param until: Seconds of asking and training after which no more is begun; the questions
+            that were begun are asked by every way all the same.
+        :param told: Told how many were asked, and of how many.
+        """
+        left = [
+            (place, [w for w in ways if Key(stage, fold, w, place) not in self._told])
+            for place in places
+        ]
+        of = len(places) * len(ways)
+        done = of - sum(len(lacking) for _, lacking in left)
+        left = [(place, lacking) for place, lacking in left if lacking]
+        if not left:
+            return True
+        alone = stage == "new" and not any(one.alone for one in self._told.values())
+        with Expert(workspace) as expert, self._room.answers.open("ab") as file:
+            for together in _blocks(left, _ALONE if alone else 0):
+                if self._room.spent() > until and done:
+                    return False
+                began = time.monotonic()
+                for asked in together:
+                    self._ask(expert, file, stage, fold, asked, alone=len(together) > 1 and alone)
+                    done += len(asked)
+                    told(done, of)
+                self._room.spend("ask", time.monotonic() - began)
+                alone = False
+        return True
+
+    def _ask(
+        self,
+        expert: Expert,
+        file: Any,
+        stage: str,
+        fold: int,
+        asked: Sequence[tuple[int, str]],
+        *,
+        alone: bool,
+    ) -> None:
+        replies = expert.ask_many([_question(self._questions[p], way) for p, way in asked])
+        costs = expert.workspace.settings.router.costs
+        for (place, way), reply in zip(asked, replies, strict=True):
+            # Nearness of meaning is not asked for here, and would take the embedder's time.
+            judged = judge(self._questions[place], reply, costs, lambda one, other: 0.0)
+            one = Told(replace(judged, similarity=None), alone)
+            key = Key(stage, fold, way, place)
+            file.write(f"{json.dumps(_to_dict(key, one), ensure_ascii=True)}\n".encode())
+            file.flush()
+            self._told[key] = one
+        os.fsync(file.fileno())
+
+
+def _question(question: SuiteQuestion, way: str) -> Question:
+    route = {"router": None, READING: "hybrid"}.get(way, way)
+    adapter = ADAPTER if route in ("expert", "hybrid") else None
+    return Question(question.question, turns(question.history), route, adapter)
+
+
+def _blocks(
+    left: Sequence[tuple[int, Sequence[str]]], alone: int
+) -> Iterator[list[list[tuple[int, str]]]]:
+    """Yield what is asked before the clock is looked at: first one by one, then together."""
+    single = [(place, way) for place, ways in left[:alone] for way in ways]
+    if single:
+        yield [[one] for one in single]
+    for start in range(alone, len(left), _TOGETHER):
+        yield [[(place, way) for place, ways in left[start : start + _TOGETHER] for way in ways]]
+
+
+def _to_dict(key: Key, told: Told) -> dict[str, Any]:
+    judged = told.judged
+    return {
+        "key": asdict(key),
+        "alone": told.alone,
+        "reply": _reply_to_dict(judged.reply),
+        "judged": {name: getattr(judged, name) for name in _KEPT},
+    }
+
+
+_KEPT = ("tried", "cost", "right", "exact", "f1", "cited", "grounded")
+
+
+def _reply_to_dict(reply: Reply | Failure) -> dict[str, Any]:
+    if isinstance(reply, Failure):
+        return {"error": str(reply.error)}
+    answer = reply.answer
+    return {
+        "route": reply.route,
+        "adapter": reply.adapter,
+        "ms": reply.timings_ms["total"],
+        "text": answer.text,
+        "confidence": answer.confidence,
+        "reason": answer.reason,
+        "answerer": answer.answerer,
+        "citations": [asdict(one) for one in answer.citations],
+        "usage": dict(answer.usage),
+    }
+
+
+def _reply(question: str, kept: Mapping[str, Any], tried: tuple[str, ...]) -> Reply | Failure:
+    if "error" in kept:
+        return Failure(question, ExpertError(kept["error"]))
+    answer = Answer(
+        kept["text"],
+        kept["confidence"],
+        tuple(Citation(**one) for one in kept["citations"]),
+        reason=kept["reason"],
+        answerer=kept["answerer"],
+        usage=kept["usage"],
+    )
+    times = {"total": float(kept["ms"])}
+    return Reply(
+        question, question, answer, kept["route"], kept["adapter"], (), (), times, tried=tried
+    )
+
+
+def _read(path: Path, questions: Sequence[SuiteQuestion]) -> Iterator[tuple[Key, Told]]:
+    """Yield what was kept; a last line that was cut off is cut away."""
+    if not path.is_file():
+        return
+    with path.open("r+b") as file:
+        whole = 0
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            kept = json.loads(line)
+            key, judged = Key(**kept["key"]), kept["judged"]
+            question, tried = questions[key.place], tuple(judged["tried"])
+            cited = None if judged["cited"] is None else tuple(judged["cited"])
+            yield (
+                key,
+                Told(
+                    Judged(
+                        question=question,
+                        reply=_reply(question.question, kept["reply"], tried),
+                        similarity=None,
+                        **{**judged, "tried": tried, "cited": cited},
+                    ),
+                    kept["alone"],
+                ),
+            )
+            whole += len(line)
+        file.truncate(whole)

@@ -1,0 +1,129 @@
+"""Teach an adapter half of the questions, by the same training as ``expert train``."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapters.cache import write_whole
+from agent.advise.answers import ADAPTER
+from agent.advise.documents import Documents
+from agent.advise.halves import asked_alone, taught_answer
+from agent.advise.room import Room, TrialWorkspace
+from agent.suite import SuiteQuestion
+
+if TYPE_CHECKING:
+    from adapters.training.progress import Progress
+
+# What docs/training.md measured for a small model and some fifty rows; a large one needs less.
+_SMALL = 1_000_000_000
+_SMALL_RATE, _SMALL_EPOCHS, _LARGE_EPOCHS, _READING_EPOCHS = 2e-3, 20.0, 6.0, 3.0
+
+
+def teach(
+    room: Room,
+    number: int,
+    questions: Sequence[SuiteQuestion],
+    documents: Documents,
+    *,
+    minutes: float,
+    seed: int,
+    reading: bool = False,
+    told: Callable[["Progress"], None],
+) -> None:
+    """Train an adapter and register it in the fold's workspace, unless it is there.
+
+    :param number: Of the fold.
+    :param questions: What it is taught.
+    :param minutes: Time to fit the training into.
+    :param reading: Teach it to answer from passages of the index.
+    :param told: Told how far it is.
+    :raises TrainingError: When it cannot be trained.
+    """
+    from adapters.models import find_local
+    from adapters.registry import Registry
+    from adapters.training.run import train
+    from agent.training import card_of, run_folder
+    from agent.training_data import prepare
+
+    workspace = room.fold(number, reading=reading)
+    workspace.create()
+    registry = Registry(workspace.adapters_folder)
+    if ADAPTER in registry.names():
+        return
+    base = find_local(workspace.settings.model.name)
+    config = _config(workspace, base, minutes, seed, reading=reading)
+    mixture = None
+    if reading:
+        from agent.training_context import Mixture
+
+        mixture = Mixture(seed=seed)
+    path = _rows(workspace, questions, documents)
+    prepared = prepare(workspace, base, path, held_out=0.0, seed=seed, mixture=mixture)
+    # Also what a stopped run took; the time that loading takes is counted.
+    began, before = time.monotonic(), room.spent("train")
+    name = f"train {workspace.path.name}"
+
+    def watch(progress: "Progress") -> None:
+        room.spend(name, time.monotonic() - began - (room.spent("train") - before))
+        told(progress)
+
+    with run_folder(workspace, ADAPTER, resume=True, anew=False) as folder:
+        result = train(config, prepared.train.examples, (), folder=folder, on_progress=watch)
+        room.spend(name, time.monotonic() - began - (room.spent("train") - before))
+        # Before it is registered: what is registered is not trained again.
+        room.state.setdefault("trained", {})[workspace.path.name] = {
+            "rows": len(prepared.train.examples),
+            "steps": result.steps,
+            "method": result.method,
+            "took": room.spent_on(name),
+        }
+        room.keep()
+        card = card_of(ADAPTER, base, prepared, config, result, domain="advice")
+        registry.publish(folder, card)
+
+
+def _config(
+    workspace: TrialWorkspace, base: Any, minutes: float, seed: int, *, reading: bool
+) -> Any:
+    """Return how to train: as is best measured for a model of this size."""
+    from adapters.architecture import read_architecture
+    from adapters.base import choose_device
+    from agent.training import configured, require_extra
+
+    is_small = read_architecture(base.folder).parameters < _SMALL
+    on_gpu = choose_device(workspace.settings.model.device).type == "cuda"
+    method = "lora" if is_small or on_gpu else "qlora"
+    require_extra(method)
+    return configured(
+        base,
+        method,
+        batch_tokens=1024,
+        epochs=_READING_EPOCHS if reading else _SMALL_EPOCHS if is_small else _LARGE_EPOCHS,
+        learning_rate=_SMALL_RATE if is_small and not reading else None,
+        minutes=minutes,
+        answers=0,
+        reword=True,
+        resume=True,
+        seed=seed,
+        device=workspace.settings.model.device,
+    )
+
+
+def _rows(
+    workspace: TrialWorkspace, questions: Sequence[SuiteQuestion], documents: Documents
+) -> Path:
+    """Write what is taught as ``expert train`` reads it."""
+    rows = [
+        {
+            "question": asked_alone(one),
+            "answer": answer,
+            "source_documents": list(documents.names(one.gold_files)),
+        }
+        for one in questions
+        if (answer := taught_answer(one)) is not None
+    ]
+    path = workspace.path / "taught.jsonl"
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+    return path

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -125,7 +126,13 @@ def _texts(workspace: TrialWorkspace) -> dict[str, str]:
             texts.setdefault(str(passage.meta["document"]), []).append(passage.content or "")
     finally:
         store.close()
-    return {document: f" {plain(' '.join(parts))} " for document, parts in texts.items()}
+    return {document: plain(" ".join(parts)) for document, parts in texts.items()}
+
+
+def _says(text: str, phrase: str) -> bool:
+    """Whether a text, made plain, has a phrase: whole words of it."""
+    said = plain(phrase)
+    return said in text and re.search(rf"(?<!\w){re.escape(said)}(?!\w)", text) is not None
 
 
 def _fact(
@@ -141,8 +148,7 @@ def _fact(
         change = change_of(phrase, (seed, place), within=answer, names=names)
         if change is None or change.told(question.question) is not None:
             continue
-        said = f" {plain(phrase)} "
-        holding = {document for document, text in texts.items() if said in text}
+        holding = {document for document, text in texts.items() if _says(text, phrase)}
         gold = set(documents.names(question.gold_files))
         short = len(phrase.split()) < _FEWEST_WORDS
         if short and not gold and len(holding) > 1:
@@ -202,11 +208,10 @@ def _tells(path: Path, fact: ChangedFact) -> bool:
     from pipelines.convert import convert_file
 
     try:
-        text = f" {plain(convert_file(path).text)} "
+        text = plain(convert_file(path).text)
     except ConversionError:
         return False
-    new, old = fact.change.apply(fact.phrase), fact.phrase
-    return f" {plain(new)} " in text and f" {plain(old)} " not in text
+    return _says(text, fact.change.apply(fact.phrase)) and not _says(text, fact.phrase)
 
 
 def kept(told: Mapping[str, Any]) -> ChangedFacts:

@@ -132,7 +132,9 @@ def _values(
     phrase: str, chance: random.Random, names: Sequence[str]
 ) -> Iterator[tuple[int, int, str]]:
     """Yield where the values of a phrase stand, with another of its kind; surest kinds first."""
-    for match in _VALUE.finditer(phrase):
+    # Of "1 in 100,000" the longer one tells more.
+    numbers = sorted(_VALUE.finditer(phrase), key=lambda match: -len(match[0]))
+    for match in numbers:
         most = _most(phrase[: match.start()], phrase[match.end() :])
         yield *match.span(), re.sub(_NUMBER, lambda n: _other_number(n[0], most), match[0])  # noqa: B023
     for match in _DATED.finditer(phrase):
@@ -145,14 +147,21 @@ def _values(
     for match in _NAME.finditer(phrase):
         if _is_name(match, phrase):
             known = set(words_of(match[0]))
-            others = [one for one in names if not known & set(words_of(one))]
+            others = [
+                one
+                for one in names
+                if not known & set(words_of(one)) and one.isupper() == match[0].isupper()
+            ]
             yield *match.span(), chance.choice(others or _OTHER_NAMES)
 
 
 def _is_name(match: re.Match[str], text: str) -> bool:
-    first = not text[: match.start()].strip() and " " not in match[0]
-    shouted = match[0].isupper()
-    return len(match[0]) > 3 and match[0].split()[0] not in _NO_NAMES and not first and not shouted
+    name, several = match[0], " " in match[0]
+    if name.split()[0] in _NO_NAMES:
+        return False
+    if name.isupper():
+        return not several and len(name) > 2  # "PRKAG2"; more words are but shouted
+    return len(name) > 3 and (several or bool(text[: match.start()].strip()))
 
 
 def _most(before: str, after: str) -> int | None:

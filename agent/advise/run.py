@@ -11,7 +11,7 @@ from agent.advise.documents import Documents
 from agent.advise.halves import halve, judgeable, taught_answer
 from agent.advise.result import Advice
 from agent.advise.room import Room
-from agent.advise.teach import teach
+from agent.advise.teach import is_taught, teach
 from agent.errors import AdviceError
 from agent.suite import SuiteQuestion
 
@@ -130,12 +130,15 @@ class _Run:
     def _teach(
         self, number: int, places: Sequence[int], minutes: float, *, reading: bool = False
     ) -> None:
+        workspace = self._room.fold(number, reading=reading)
+        if is_taught(workspace):
+            return
         how = "to answer from passages" if reading else "to answer by itself"
         self._watch.say(f"Training an adapter {how}, on {len(places)} of the questions")
         with self._watch.training() as told:
             teach(
                 self._room,
-                number,
+                workspace,
                 [self._questions[place] for place in places],
                 self._plan.documents,
                 minutes=minutes,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cache import write_whole
+from adapters.registry import Registry
 from agent.advise.answers import ADAPTER
 from agent.advise.documents import Documents
 from agent.advise.halves import asked_alone, taught_answer
@@ -21,9 +22,14 @@ _SMALL = 1_000_000_000
 _SMALL_RATE, _SMALL_EPOCHS, _LARGE_EPOCHS, _READING_EPOCHS = 2e-3, 20.0, 6.0, 3.0
 
 
+def is_taught(workspace: TrialWorkspace) -> bool:
+    """Whether the adapter is trained already."""
+    return ADAPTER in Registry(workspace.adapters_folder).names()
+
+
 def teach(
     room: Room,
-    number: int,
+    workspace: TrialWorkspace,
     questions: Sequence[SuiteQuestion],
     documents: Documents,
     *,
@@ -32,9 +38,9 @@ def teach(
     reading: bool = False,
     told: Callable[["Progress"], None],
 ) -> None:
-    """Train an adapter and register it in the fold's workspace, unless it is there.
+    """Train an adapter and register it in a workspace.
 
-    :param number: Of the fold.
+    :param workspace: Of one direction.
     :param questions: What it is taught.
     :param minutes: Time to fit the training into.
     :param reading: Teach it to answer from passages of the index.
@@ -42,16 +48,11 @@ def teach(
     :raises TrainingError: When it cannot be trained.
     """
     from adapters.models import find_local
-    from adapters.registry import Registry
     from adapters.training.run import train
     from agent.training import card_of, run_folder
     from agent.training_data import prepare
 
-    workspace = room.fold(number, reading=reading)
     workspace.create()
-    registry = Registry(workspace.adapters_folder)
-    if ADAPTER in registry.names():
-        return
     base = find_local(workspace.settings.model.name)
     config = _config(workspace, base, minutes, seed, reading=reading)
     mixture = None
@@ -81,7 +82,7 @@ def teach(
         }
         room.keep()
         card = card_of(ADAPTER, base, prepared, config, result, domain="advice")
-        registry.publish(folder, card)
+        Registry(workspace.adapters_folder).publish(folder, card)
 
 
 def _config(

@@ -93,7 +93,9 @@ def command(
     from agent.advise.run import Plan, advise
     from agent.errors import AdviceError, ReportError
     from agent.suite import read_suite
+    from agent.training import require_extra
 
+    require_extra("lora")
     read = read_suite(questions)
     for line, reason in read.errors:
         click.echo(f"expert: {questions}: line {line}: {reason}; left out", err=True)

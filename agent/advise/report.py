@@ -8,6 +8,7 @@ from agent.advise.result import Advice
 from agent.advise.words import (
     MEANINGS,
     NAMES,
+    counted,
     headline,
     megabytes,
     minutes,
@@ -18,29 +19,21 @@ from agent.evaluation.metrics import wanted
 from agent.evaluation.report import LABELS, figure
 from agent.expert import Failure
 from agent.html_report import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    WIDTH,
-    axes,
-    label,
-    open_svg,
     table,
     table_row,
     text,
-    up,
     write_page,
 )
 
 _WORST = 3
 _STALE = {
-    "new": ("bar", "as they are now"),
-    "old": ("also", "as they were"),
-    "other": ("third", "otherwise"),
-    "withheld": ("empty", "no answer"),
+    "new": ("first", "told as they are now"),
+    "old": ("second", "told as they were"),
+    "other": ("third", "told otherwise"),
+    "withheld": ("fourth", "no answer"),
 }
-_TICKS = [n / 5 for n in range(6)]
+# A narrower stretch has no room for its share.
+_NARROW = 0.08
 
 
 def write_advice(path: Path, advice: Advice, questions: str) -> None:
@@ -57,15 +50,19 @@ def write_advice(path: Path, advice: Advice, questions: str) -> None:
 
 def _head(advice: Advice) -> Iterator[str]:
     yield f'<p class="verdict"><b>{text(headline(advice))}</b></p>'
-    yield f"<p>{' '.join(text(sentence) for sentence in reasons(advice))}</p>"
+    yield "<ul>"
+    yield from (f"<li>{text(sentence)}</li>" for sentence in reasons(advice))
+    yield "</ul>"
     asked, count = len(advice.places), len(advice.questions)
-    taught = "each question was asked of an adapter that was taught the other half"
-    half = "an adapter was taught half of the questions and asked the others"
+    how = (
+        "each by adapters that had been taught the other half"
+        if advice.room.state["folds"] == 2
+        else "by an adapter that had been taught the other half; there was no time for the reverse"
+    )
     yield (
-        f"<p>{advice.room.state['indexed']['documents']} documents and {count} questions; "
-        f"{asked} of them were asked by every way: "
-        f"{taught if advice.room.state['folds'] == 2 else half}. Model: "
-        f"{text(advice.room.settings.model.name)}.</p>"
+        f"<p>{advice.room.state['indexed']['documents']} documents, {count} questions, of which "
+        f"{asked} were asked by every way, {how}. "
+        f"Model: {text(Path(advice.room.settings.model.name).name)}.</p>"
     )
 
 
@@ -73,39 +70,25 @@ def _ways(advice: Advice) -> Iterator[str]:
     by = advice.evaluation.by
     yield f"<h2>{LABELS[by][0].upper()}{LABELS[by][1:]}, by each way</h2>"
     yield (
-        "<p>Of questions that were not taught. The line on a bar is the 95 % interval: where the "
-        "value would lie had other questions of the kind been asked.</p>"
+        "<p>Questions that were not taught. The line is the 95 % interval: where the share would "
+        "lie had other questions of the kind been asked.</p>"
     )
-    yield open_svg("How right each way is, with intervals")
-    yield from axes((), _TICKS, ("", "share"))
-    y, room = up(0, 1), (WIDTH - LEFT - RIGHT) / len(advice.ways)
-    width = min(64.0, room * 0.6)
-    for place, (way, measured) in enumerate(advice.evaluation.ways.items()):
+    yield '<div class="lines">'
+    for way, measured in advice.evaluation.ways.items():
         value, (low, high) = measured.figures[by], measured.intervals[by]
-        left = LEFT + (place + 0.5) * room - width / 2
-        kind = "bar" if way == advice.verdict.way else "third"
+        kind = "first" if way == advice.verdict.way else "third"
+        yield f"<span>{text(NAMES[way])}</span>"
         yield (
-            f'<rect class="{kind}" x="{left:.1f}" y="{y(value):.1f}" width="{width:.1f}" '
-            f'height="{y(0) - y(value):.1f}"><title>{text(NAMES[way])}: {value:.1%}, between '
-            f"{low:.1%} and {high:.1%}</title></rect>"
+            f'<div class="track" title="{low:.0%} to {high:.0%}">'
+            f'<span class="{kind}" style="width: {value:.1%}"></span>'
+            f'<i style="left: {low:.1%}; width: {high - low:.1%}"></i></div>'
         )
-        yield f'<path class="ends" d="M{left + width / 2:.1f} {y(low):.1f}V{y(high):.1f}"/>'
-        yield label(left + width / 2, y(high) - 6, f"{value:.0%}", kind="name")
-        yield from _name(left + width / 2, NAMES[way])
-    yield "</svg>"
+        yield f"<b>{value:.0%}</b>"
+    yield "</div>"
     rows = [
         f"<tr><td>{text(NAMES[way])}</td><td>{text(MEANINGS[way])}</td></tr>" for way in advice.ways
     ]
     yield from table(("way", "what it does"), rows)
-
-
-def _name(x: float, name: str) -> Iterator[str]:
-    """Yield a name below a bar, on two lines where it is long."""
-    words = name.split()
-    cut = (len(words) + 1) // 2 if len(name) > 12 else len(words)
-    for line, part in enumerate((words[:cut], words[cut:])):
-        if part:
-            yield label(x, HEIGHT - BOTTOM + 16 + 13 * line, text(" ".join(part)), kind="name")
 
 
 def _figures(advice: Advice) -> Iterator[str]:
@@ -134,7 +117,8 @@ def _figures(advice: Advice) -> Iterator[str]:
     if advice.taught_right is not None:
         yield (
             f"<p>Asked again the very questions that it was taught, the adapter alone answers "
-            f"{advice.taught_right:.0%} rightly: what it learns it keeps, as far as that goes.</p>"
+            f"{advice.taught_right:.0%} rightly; of questions that it was not taught "
+            f"{ways['expert'].figures[advice.evaluation.by]:.0%}.</p>"
         )
 
 
@@ -148,44 +132,27 @@ def _stale(advice: Advice) -> Iterator[str]:
         )
         return
     count = next(iter(advice.stale.values())).facts
-    knew = (
-        "" if advice.knew is None else f" Before, the adapter alone told {advice.knew:.0%} of them."
-    )
+    known = advice.knew
+    knew = "" if known is None else f" Before, the adapter alone told {known:.0%} of them rightly."
     yield (
-        f"<p>In {len(advice.changed.documents)} documents numbers, dates and names were replaced "
-        f"by others, and the documents indexed again; no adapter was trained again. Then {count} "
-        f"questions about them were asked, all of which the adapter had been taught.{knew}</p>"
+        f"<p>Numbers, dates and names were replaced by others in "
+        f"{counted(len(advice.changed.documents), 'document')}, which were indexed again; no "
+        f"adapter was trained again. Then {counted(count, 'question')} about what changed were "
+        f"asked, all of which the adapter had been taught.{knew}</p>"
     )
-    yield '<p class="legend">'
-    yield " ".join(
-        f'<svg width="14" height="14"><rect class="{kind}" x="1" y="1" width="12" height="12"/>'
-        f"</svg> told {said}" if what != "withheld" else
-        f'<svg width="14" height="14"><rect class="{kind}" x="1" y="1" width="12" height="12"/>'
-        f"</svg> {said}"
-        for what, (kind, said) in _STALE.items()
-    )  # fmt: skip
-    yield "</p>"
-    yield open_svg("What each way tells of changed facts")
-    yield from axes((), _TICKS, ("", "share"))
-    y, room = up(0, 1), (WIDTH - LEFT - RIGHT) / len(advice.stale)
-    width = min(64.0, room * 0.6)
-    for place, (way, stale) in enumerate(advice.stale.items()):
-        left, bottom, shares = LEFT + (place + 0.5) * room - width / 2, 0.0, stale.to_dict()
-        for what, (kind, said) in _STALE.items():
-            share = shares[what]
-            if not share:
-                continue
-            yield (
-                f'<rect class="{kind}" x="{left:.1f}" y="{y(bottom + share):.1f}" '
-                f'width="{width:.1f}" height="{y(0) - y(share):.1f}"><title>'
-                f"{text(NAMES[way])}, {said}: {share:.0%}</title></rect>"
-            )
-            if share >= 0.06:
-                middle = y(bottom + share / 2) + 4
-                yield label(left + width / 2, middle, f"{share:.0%}", kind="name")
-            bottom += share
-        yield from _name(left + width / 2, NAMES[way])
-    yield "</svg>"
+    keys = (f'<span class="key {kind}"></span>{said}' for kind, said in _STALE.values())
+    yield f"<p>{' '.join(keys)}</p>"
+    yield '<div class="lines">'
+    for way, stale in advice.stale.items():
+        shares = stale.to_dict()
+        parts = (
+            f'<span class="{kind}" style="width: {shares[what]:.1%}" title="{said}">'
+            f"{f'{shares[what]:.0%}' if shares[what] >= _NARROW else ''}</span>"
+            for what, (kind, said) in _STALE.items()
+            if shares[what]
+        )
+        yield f'<span>{text(NAMES[way])}</span><div class="track">{"".join(parts)}</div><b></b>'
+    yield "</div>"
 
 
 def _costs(advice: Advice) -> Iterator[str]:
@@ -210,7 +177,7 @@ def _costs(advice: Advice) -> Iterator[str]:
     yield (
         f"<p>As measured on this machine. A training is one on {costs['train_rows']:.0f} "
         "questions; time goes with their number. Re-indexing took the time for the "
-        f"{costs['changed_documents']} documents that changed.</p>"
+        f"{counted(costs['changed_documents'], 'document')} that changed.</p>"
     )
     yield from table(
         ("way", "to set up", "on disk", "when documents change", "a question"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from agent.advise.answers import ADAPTER, READING, WAYS, Answers
@@ -151,6 +152,16 @@ class Advice:
             ),
             "seconds": {way: self.answers.seconds_alone(way) for way in self.ways},
         }
+
+    @property
+    def training_data(self) -> Path:
+        """All questions and answers, as ``expert train`` reads them."""
+        return self.room.folder / "training.jsonl"
+
+    def training_options(self, way: str) -> str:
+        """Return how the adapter of a way was trained, as options of ``expert train``."""
+        trained = self.room.state.get("trained", {})
+        return str(trained.get("reading-1" if way == READING else "fold-1", {}).get("options", ""))
 
     def worst(self) -> list[int]:
         """Return the questions that went worst by the way to use, those it was surest of first."""

@@ -11,7 +11,7 @@ from agent.advise.documents import Documents
 from agent.advise.halves import halve, judgeable, taught_answer
 from agent.advise.result import Advice
 from agent.advise.room import Room
-from agent.advise.teach import is_taught, teach
+from agent.advise.teach import is_taught, teach, write_rows
 from agent.errors import AdviceError
 from agent.suite import SuiteQuestion
 
@@ -100,7 +100,9 @@ class _Run:
             self._change()
         changed = kept(state["changed"])
         self._ask_changed(changed)
-        return Advice(self._room, self._plan.documents, self._questions, self._answers, changed)
+        advice = Advice(self._room, self._plan.documents, self._questions, self._answers, changed)
+        write_rows(advice.training_data, self._questions, self._plan.documents)
+        return advice
 
     def _index(self) -> None:
         state = self._room.state

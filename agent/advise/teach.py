@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from adapters.cache import write_whole
 from adapters.registry import Registry
@@ -15,6 +15,8 @@ from agent.advise.room import Room, TrialWorkspace
 from agent.suite import SuiteQuestion
 
 if TYPE_CHECKING:
+    from adapters.models import ModelFiles
+    from adapters.training.config import TrainingConfig
     from adapters.training.progress import Progress
 
 # What docs/training.md measured for a small model and some fifty rows; a large one needs less.
@@ -60,7 +62,8 @@ def teach(
         from agent.training_context import Mixture
 
         mixture = Mixture(seed=seed)
-    path = _rows(workspace, questions, documents)
+    path = workspace.path / "taught.jsonl"
+    write_rows(path, questions, documents)
     prepared = prepare(workspace, base, path, held_out=0.0, seed=seed, mixture=mixture)
     # Also what a stopped run took; the time that loading takes is counted.
     began, before = time.monotonic(), room.spent("train")
@@ -77,7 +80,7 @@ def teach(
         room.state.setdefault("trained", {})[workspace.path.name] = {
             "rows": len(prepared.train.examples),
             "steps": result.steps,
-            "method": result.method,
+            "options": _options(config, reading=reading),
             "took": room.spent_on(name),
         }
         room.keep()
@@ -86,8 +89,8 @@ def teach(
 
 
 def _config(
-    workspace: TrialWorkspace, base: Any, minutes: float, seed: int, *, reading: bool
-) -> Any:
+    workspace: TrialWorkspace, base: "ModelFiles", minutes: float, seed: int, *, reading: bool
+) -> "TrainingConfig":
     """Return how to train: as is best measured for a model of this size."""
     from adapters.architecture import read_architecture
     from adapters.base import choose_device
@@ -112,10 +115,16 @@ def _config(
     )
 
 
-def _rows(
-    workspace: TrialWorkspace, questions: Sequence[SuiteQuestion], documents: Documents
-) -> Path:
-    """Write what is taught as ``expert train`` reads it."""
+def _options(config: "TrainingConfig", *, reading: bool) -> str:
+    """Return a configuration as options of ``expert train``."""
+    options = f"--method {config.method} --epochs {config.epochs:g} --eval-split 0"
+    if config.learning_rate is not None:
+        options += f" --learning-rate {config.learning_rate:g}"
+    return f"{options} --with-retrieval" if reading else options
+
+
+def write_rows(path: Path, questions: Sequence[SuiteQuestion], documents: Documents) -> None:
+    """Write questions and answers as ``expert train`` reads them."""
     rows = [
         {
             "question": asked_alone(one),
@@ -125,6 +134,4 @@ def _rows(
         for one in questions
         if (answer := taught_answer(one)) is not None
     ]
-    path = workspace.path / "taught.jsonl"
     write_whole(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
-    return path

@@ -35,7 +35,7 @@ def headline(advice: Advice) -> str:
         best = NAMES[verdict.best]
         return (
             f"Cannot say yet: about {verdict.more} more questions would tell whether {best} is "
-            f"worth its training. Begin with {name}."
+            f"better by enough. Begin with {name}."
         )
     return "None of the ways is of use on these questions yet."
 
@@ -49,6 +49,11 @@ def reasons(advice: Advice) -> Iterator[str]:
     for way in advice.ways:
         if way != verdict.way:
             yield _other(advice, way, verdict.against[way])
+    if verdict.outcome == "use" and verdict.best != verdict.way:
+        yield (
+            f"Should {NAMES[verdict.best]} be ahead, then by at most "
+            f"{-100 * verdict.against[verdict.best].low:.0f} points: not worth more upkeep."
+        )
     yield from _on_change(advice)
     yield from _cost(advice)
 
@@ -56,10 +61,20 @@ def reasons(advice: Advice) -> Iterator[str]:
 def stale_sentence(name: str, stale: Stale) -> str:
     """Return what a way tells of changed facts."""
     shares = stale.to_dict()
+    told = {
+        "as they are now": shares["new"],
+        "as they were": shares["old"],
+        "otherwise": shares["other"],
+    }
     return (
-        f"{name} tells {shares['new']:.0%} of the changed facts as they are now, "
-        f"{shares['old']:.0%} as they were, and gives no answer to {shares['withheld']:.0%}"
+        f"{name} tells {', '.join(f'{share:.0%} {how}' for how, share in told.items())}, and "
+        f"gives no answer to {shares['withheld']:.0%}"
     )
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many of something there are."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def minutes(seconds: float | None) -> str:
@@ -86,9 +101,9 @@ def next_commands(advice: Advice, questions: str) -> Iterator[tuple[str, str]]:
     if way == "retrieval":
         yield 'expert ask --route retrieval "…"', "ask them"
     else:
-        reading = " --with-retrieval" if way == READING else ""
+        path, options = advice.training_data, advice.training_options(way)
         yield (
-            f"expert train NAME TRAINING.jsonl{reading}",
+            f"expert train NAME {_quoted(str(path))} {options}",
             "train an adapter on all your questions and answers, not on half of them",
         )
         route = {"router": "", READING: " --route hybrid"}.get(way, f" --route {way}")
@@ -106,19 +121,20 @@ def next_commands(advice: Advice, questions: str) -> Iterator[tuple[str, str]]:
 
 def _other(advice: Advice, way: str, found: Comparison) -> str:
     points, low, high = (100 * value for value in (found.difference, found.low, found.high))
-    name = _capital(NAMES[way])
-    share = _share(advice, way)
-    if found.low > 0:
-        return f"{name} {share}: {points:.0f} points fewer (95 % interval {low:.0f} to {high:.0f})."
-    if found.high < 0:
-        return (
-            f"{name} {share}: {-points:.0f} points more (95 % interval {-high:.0f} to {-low:.0f})."
-        )
-    return (
-        f"{name} {share}: {abs(points):.0f} points {'fewer' if points >= 0 else 'more'}, which may "
-        f"be chance (95 % interval {low:+.0f} to {high:+.0f} in favour of "
-        f"{NAMES[advice.verdict.way]})."
-    )
+    head = f"{_capital(NAMES[way])}: {_share(advice, way)}"
+    if points == 0:
+        return f"{head}, the same."
+    more = "fewer" if points > 0 else "more"
+    ends = sorted((abs(low), abs(high)))
+    if low > 0 or high < 0:
+        between = f"95 % interval {ends[0]:.0f} to {ends[1]:.0f}"
+        return f"{head}, {abs(points):.0f} points {more} ({between}): more than chance."
+    between = f"95 % interval from {_signed(-high)} to {_signed(-low)}"
+    return f"{head}, {abs(points):.0f} points {more}, which may be chance ({between})."
+
+
+def _signed(points: float) -> str:
+    return f"{points:+.0f}".replace("-", "−").replace("+0", "0").replace("−0", "0")
 
 
 def _on_change(advice: Advice) -> Iterator[str]:

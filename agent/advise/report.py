@@ -67,15 +67,14 @@ def _head(advice: Advice) -> Iterator[str]:
 
 
 def _ways(advice: Advice) -> Iterator[str]:
-    by = advice.evaluation.by
+    by = advice.by
     yield f"<h2>{LABELS[by][0].upper()}{LABELS[by][1:]}, by each way</h2>"
     yield (
         "<p>Questions that were not taught. The line is the 95 % interval: where the share would "
         "lie had other questions of the kind been asked.</p>"
     )
     yield '<div class="lines">'
-    for way, measured in advice.evaluation.ways.items():
-        value, (low, high) = measured.figures[by], measured.intervals[by]
+    for way, (value, low, high) in advice.shares.items():
         kind = "first" if way == advice.verdict.way else "third"
         yield f"<span>{text(NAMES[way])}</span>"
         yield (
@@ -118,7 +117,7 @@ def _figures(advice: Advice) -> Iterator[str]:
         yield (
             f"<p>Asked again the very questions that it was taught, the adapter alone answers "
             f"{advice.taught_right:.0%} rightly; of questions that it was not taught "
-            f"{ways['expert'].figures[advice.evaluation.by]:.0%}.</p>"
+            f"{advice.shares['expert'][0]:.0%}.</p>"
         )
 
 

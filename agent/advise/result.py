@@ -14,6 +14,7 @@ from agent.advise.verdict import Candidate, Verdict, decide
 from agent.errors import AdviceError
 from agent.evaluation.compare import Evaluation
 from agent.evaluation.metrics import Judged, Measured
+from agent.router.statistics import interval
 from agent.suite import SuiteQuestion
 
 _TRAINED = ("expert", "hybrid", READING, "router")
@@ -86,6 +87,25 @@ class Advice:
     def evaluation(self) -> Evaluation:
         """What each way made of questions that were not taught."""
         return Evaluation({way: Measured(way, tuple(self._judged(way))) for way in self.ways})
+
+    @cached_property
+    def by(self) -> str:
+        """What ways are judged by: ``right``, or ``f1`` where no words are accepted."""
+        known = (one for one in self.questions if one.has_answer)
+        return "right" if any(one.accepted or one.accepted_all for one in known) else "f1"
+
+    @cached_property
+    def shares(self) -> dict[str, tuple[float, float, float]]:
+        """How right each way is, from 0 to 1, and the ends of the 95 % interval.
+
+        A question with no accepted words counts by its F1, one that nothing answers by whether
+        the answer was withheld.
+        """
+        found = {}
+        for way, measured in self.evaluation.ways.items():
+            scores = [self._score(one) for one in measured.judged]
+            found[way] = (_mean(scores) or 0.0, *interval(scores))
+        return found
 
     @cached_property
     def stale(self) -> dict[str, Stale]:
@@ -179,6 +199,8 @@ class Advice:
         seconds = self.costs["seconds"]
         ways = {
             way: {
+                "share": self.shares[way][0],
+                "share_interval": [*self.shares[way][1:]],
                 **{k: v for k, v in figures.items() if not k.startswith(("latency", "similarity"))},
                 "seconds": seconds[way],
                 "when_changed": self.stale[way].to_dict() if way in self.stale else None,
@@ -190,7 +212,7 @@ class Advice:
             "use": verdict.way if verdict.outcome == "use" else None,
             "begin_with": verdict.way if verdict.outcome == "open" else None,
             "more_questions": verdict.more,
-            "measured_by": self.evaluation.by,
+            "measured_by": self.by,
             "questions": len(self.questions),
             "asked": len(self.places),
             "documents": self.room.state["indexed"]["documents"],
@@ -216,15 +238,9 @@ class Advice:
         told = self.answers.of("new", way)
         return [told[place].judged for place in self.places]
 
-    def _score(self, one: Judged) -> float:
-        score = one.f1 if self._by_f1 or one.right is None else one.right
-        return float(score if score is not None else one.right or 0.0)
-
-    @cached_property
-    def _by_f1(self) -> bool:
-        return all(
-            not (one.accepted or one.accepted_all) for one in self.questions if one.has_answer
-        )
+    @staticmethod
+    def _score(one: Judged) -> float:
+        return float(one.right if one.right is not None else one.f1 or 0.0)
 
     def _told(self, place: int, told: Mapping[int, Any]) -> str:
         answer = told[place].judged.answer

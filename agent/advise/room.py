@@ -106,27 +106,42 @@ class Room:
         write_whole(self.folder / _STATE, json.dumps(self.state, ensure_ascii=False).encode())
 
 
-def room_settings(workspace: Workspace) -> Settings:
+def room_settings(workspace: Workspace, model: str | None = None) -> Settings:
     """Return a workspace's settings as they are for trying things beside it.
 
     What is indexed goes into a file of its own, and what answers is what answers there.
+
+    :param model: Another language model than the workspace's.
     """
     given = workspace.settings
     answer = given.answer.model_copy(update={"answerer": chosen_answerer(workspace).name})
     retrieval = given.retrieval.model_copy(update={"pipeline": None})
+    named = {"name": model} if model is not None else {}
     trace = given.trace.model_copy(update={"keep": 0})
     return given.model_copy(
-        update={"store": "sqlite", "answer": answer, "retrieval": retrieval, "trace": trace}
+        update={
+            "store": "sqlite",
+            "answer": answer,
+            "retrieval": retrieval,
+            "trace": trace,
+            "model": given.model.model_copy(update=named),
+        }
     )
 
 
 @contextmanager
 def open_room(
-    workspace: Workspace, name: str, begun_with: dict[str, str], *, fresh: bool
+    workspace: Workspace,
+    name: str,
+    settings: Settings,
+    begun_with: dict[str, str],
+    *,
+    fresh: bool,
 ) -> Iterator[Room]:
     """Give the folder of an advice, to this process alone.
 
     :param name: Of the advice; letters, digits, dots, dashes and underscores.
+    :param settings: In force there; see :func:`room_settings`.
     :param begun_with: What decides what comes of it, and a digest of each.
     :param fresh: Throw away what is there.
     :raises AdviceError: When another process works there, or it was begun with other input.
@@ -140,7 +155,7 @@ def open_room(
             if fresh and folder.is_dir():
                 shutil.rmtree(folder)
             folder.mkdir(exist_ok=True)
-            room = Room(folder, room_settings(workspace), _read(folder / _STATE))
+            room = Room(folder, settings, _read(folder / _STATE))
             _check(room, name, begun_with)
             yield room
     except Timeout:

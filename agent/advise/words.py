@@ -54,6 +54,11 @@ def reasons(advice: Advice) -> Iterator[str]:
             f"Should {NAMES[verdict.best]} be ahead, then by at most "
             f"{-100 * verdict.against[verdict.best].low:.0f} points: not worth more upkeep."
         )
+    if READING not in advice.ways:
+        yield (
+            "An adapter trained with passages, which writes from documents better, was not "
+            "measured for lack of time: --fresh and more --budget-minutes do."
+        )
     yield from _on_change(advice)
     yield from _cost(advice)
 
@@ -166,9 +171,7 @@ def _cost(advice: Advice) -> Iterator[str]:
 
 
 def _share(advice: Advice, way: str) -> str:
-    figures = advice.evaluation.ways[way].figures
-    by = advice.evaluation.by
-    return f"{figures[by]:.0%}" + (" rightly" if by == "right" else " (F1)")
+    return f"{advice.shares[way][0]:.0%}" + (" rightly" if advice.by == "right" else " (F1)")
 
 
 def _capital(text: str) -> str:

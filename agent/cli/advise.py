@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -83,7 +84,8 @@ def command(
     adapter, by both and by the router, and where time allows the other way round. Then facts
     change in a fifth of the (copied) documents, and the questions about them are asked again.
     Works in a folder of its own, and leaves your index, adapters and router alone. It may be
-    stopped at any time: the same command goes on. Exits with 1 when a line could not be read.
+    stopped at any time: the same command goes on. Exits with 1 when a line could not be read
+    or a question not be asked.
     """
     from adapters.models import find_local
     from agent.advise.documents import find_documents
@@ -108,16 +110,12 @@ def command(
     name = name or re.sub(r"[^\w.-]+", "-", questions.stem).strip(".-") or "questions"
     if re.fullmatch(r"\w[\w.-]*", name) is None:
         raise AdviceError(f"--name {name}: use letters, digits, dots, dashes and underscores")
-    if model is not None:
-        settings = workspace.settings
-        named = settings.model.model_copy(update={"name": model})
-        # Read once, so that all that follows sees it.
-        workspace.__dict__["settings"] = settings.model_copy(update={"model": named})
-    find_local(workspace.settings.model.name)
+    settings = room_settings(workspace, model)
+    find_local(settings.model.name)
     begun_with = {
         "documents": found.digest,
         "questions": digest(*(one.model_dump_json() for one in read.questions)),
-        "settings": digest(room_settings(workspace).model_dump_json(), str(seed)),
+        "settings": digest(settings.model_dump_json(), str(seed)),
     }
     if workspace.settings.retrieval.pipeline is not None:
         click.echo("expert: your own pipeline is not measured, the built-in one is", err=True)
@@ -126,7 +124,7 @@ def command(
         f"Training and asking take at most about {budget_minutes:g} minutes (--budget-minutes); "
         "Ctrl-C stops, the same command goes on"
     )
-    with open_room(workspace, name, begun_with, fresh=fresh) as room:
+    with open_room(workspace, name, settings, begun_with, fresh=fresh) as room:
         try:
             advice = advise(room, Plan(found, tuple(read.questions), budget_minutes, seed), watch)
         except KeyboardInterrupt:
@@ -140,7 +138,14 @@ def command(
         else:
             _show(advice)
             click.echo(f"Report: {report}")
-    return int(bool(read.errors))
+    failures = Counter(
+        (way, str(failure.error))
+        for way, each in advice.evaluation.ways.items()
+        for failure in each.failures
+    )
+    for (way, reason), count in failures.items():
+        click.echo(f"expert: {way}: {count} questions could not be asked: {reason}", err=True)
+    return int(bool(read.errors or failures))
 
 
 class _Watch:

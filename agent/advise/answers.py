@@ -164,7 +164,9 @@ def _blocks(
     left: Sequence[tuple[int, Sequence[str]]], alone: int
 ) -> Iterator[list[list[tuple[int, str]]]]:
     """Yield what is asked before the clock is looked at: first one by one, then together."""
-    single = [(place, way) for place, ways in left[:alone] for way in ways]
+    # By turns, since a question's passages are kept until another is asked.
+    each = {way: None for _, ways in left[:alone] for way in ways}
+    single = [(place, way) for way in each for place, ways in left[:alone] if way in ways]
     if single:
         yield [[one] for one in single]
     for start in range(alone, len(left), _TOGETHER):

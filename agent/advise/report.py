@@ -24,6 +24,7 @@ from agent.html_report import (
     text,
     write_page,
 )
+from agent.printable import printable
 
 _WORST = 3
 _STALE = {
@@ -113,12 +114,6 @@ def _figures(advice: Advice) -> Iterator[str]:
         "print: the 95 % interval. An answer of an adapter alone rests on no document.</p>"
     )
     yield from table(("", *(text(NAMES[way]) for way in ways)), rows)
-    if advice.taught_right is not None:
-        yield (
-            f"<p>Asked again the very questions that it was taught, the adapter alone answers "
-            f"{advice.taught_right:.0%} rightly; of questions that it was not taught "
-            f"{advice.shares['expert'][0]:.0%}.</p>"
-        )
 
 
 def _stale(advice: Advice) -> Iterator[str]:
@@ -194,7 +189,8 @@ def _worst(advice: Advice) -> Iterator[str]:
     yield "<p>Wrong ones, the surest first.</p>"
     for n in worst:
         judged = advice.evaluation.ways[way].judged[n]
-        right = " / ".join(dict.fromkeys(wanted(judged.question))) or "no answer"
+        answers = {one.strip().rstrip(".").casefold(): one for one in wanted(judged.question)}
+        right = " / ".join(answers.values()) or "no answer"
         yield f'<div class="asked"><b>{text(judged.question.question)}</b>'
         yield f"<p>Wanted: {text(right)}</p>"
         reply = judged.reply
@@ -216,7 +212,7 @@ def _worst(advice: Advice) -> Iterator[str]:
 def _next(advice: Advice, questions: str) -> Iterator[str]:
     yield "<h2>What to do next</h2>"
     rows = [
-        f"<tr><td>{text(said)}</td><td><code>{html.escape(command)}</code></td></tr>"
+        f"<tr><td>{text(said)}</td><td><code>{html.escape(printable(command))}</code></td></tr>"
         for command, said in next_commands(advice, questions)
     ]
     yield from table(("", "command"), rows)

@@ -54,6 +54,11 @@ def reasons(advice: Advice) -> Iterator[str]:
             f"Should {NAMES[verdict.best]} be ahead, then by at most "
             f"{-100 * verdict.against[verdict.best].low:.0f} points: not worth more upkeep."
         )
+    if advice.taught_right is not None:
+        yield (
+            f"Asked the very questions that it was taught, the adapter alone answers "
+            f"{advice.taught_right:.0%}: it learns what it is told, and nothing beside."
+        )
     if READING not in advice.ways:
         yield (
             "An adapter trained with passages, which writes from documents better, was not "

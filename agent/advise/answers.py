@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from adapters.errors import ExpertError
 from agent.advise.room import Room, TrialWorkspace
@@ -42,6 +42,20 @@ class Key:
     fold: int
     way: str
     place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be asked.
+
+    :param stage: As of :class:`Key`.
+    :param ways: By which ways.
+    :param places: Which questions.
+    """
+
+    stage: str
+    ways: Sequence[str]
+    places: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,61 +108,47 @@ class Answers:
     def ask(
         self,
         workspace: TrialWorkspace,
-        stage: str,
         fold: int,
-        ways: Sequence[str],
-        places: Sequence[int],
+        wanted: Sequence[Wanted],
         *,
         until: float = float("inf"),
         told: Callable[[int, int], None] = lambda done, of: None,
-    ) -> bool:
-        """Ask what was not asked yet; say whether all was.
+    ) -> None:
+        """Ask what was not asked yet.
 
-        :param until: Seconds of asking and training after which no more is begun; the questions
-            that were begun are asked by every way all the same.
+        :param fold: Direction, whose adapter the workspace has.
+        :param wanted: What to ask, in turn.
+        :param until: Seconds of training and asking after which no more is begun; a question that
+            was begun is asked by every way all the same.
         :param told: Told how many were asked, and of how many.
         """
-        left = [
-            (place, [w for w in ways if Key(stage, fold, w, place) not in self._told])
-            for place in places
-        ]
-        of = len(places) * len(ways)
-        done = of - sum(len(lacking) for _, lacking in left)
-        left = [(place, lacking) for place, lacking in left if lacking]
+        each = [Key(w.stage, fold, way, p) for w in wanted for p in w.places for way in w.ways]
+        left = [key for key in each if key not in self._told]
         if not left:
-            return True
-        alone = stage == "new" and not any(one.alone for one in self._told.values())
+            return
+        done = len(each) - len(left)
+        # How long one takes is asked once, of questions that no adapter knows.
+        alone = wanted[0].stage == "new" and not any(one.alone for one in self._told.values())
         with Expert(workspace) as expert, self._room.answers.open("ab") as file:
-            for together in _blocks(left, _ALONE if alone else 0):
+            for block in _blocks(left, _ALONE if alone else 0):
                 if self._room.spent() > until and done:
-                    return False
+                    return
                 began = time.monotonic()
-                for asked in together:
-                    self._ask(expert, file, stage, fold, asked, alone=len(together) > 1 and alone)
-                    done += len(asked)
-                    told(done, of)
+                for together in block:
+                    self._ask(expert, file, together, alone=len(together) == 1 and alone)
+                    done += len(together)
+                    told(done, len(each))
                 self._room.spend("ask", time.monotonic() - began)
                 alone = False
-        return True
 
-    def _ask(
-        self,
-        expert: Expert,
-        file: Any,
-        stage: str,
-        fold: int,
-        asked: Sequence[tuple[int, str]],
-        *,
-        alone: bool,
-    ) -> None:
-        replies = expert.ask_many([_question(self._questions[p], way) for p, way in asked])
+    def _ask(self, expert: Expert, file: BinaryIO, keys: Sequence[Key], *, alone: bool) -> None:
+        replies = expert.ask_many([_question(self._questions[k.place], k.way) for k in keys])
         costs = expert.workspace.settings.router.costs
-        for (place, way), reply in zip(asked, replies, strict=True):
+        for key, reply in zip(keys, replies, strict=True):
             # Nearness of meaning is not asked for here, and would take the embedder's time.
-            judged = judge(self._questions[place], reply, costs, lambda one, other: 0.0)
+            judged = judge(self._questions[key.place], reply, costs, lambda one, other: 0.0)
             one = Told(replace(judged, similarity=None), alone)
-            key = Key(stage, fold, way, place)
-            file.write(f"{json.dumps(_to_dict(key, one), ensure_ascii=True)}\n".encode())
+            file.write(f"{json.dumps(_to_dict(key, one))}\n".encode())
             file.flush()
             self._told[key] = one
         os.fsync(file.fileno())
@@ -160,17 +160,20 @@ def _question(question: SuiteQuestion, way: str) -> Question:
     return Question(question.question, turns(question.history), route, adapter)
 
 
-def _blocks(
-    left: Sequence[tuple[int, Sequence[str]]], alone: int
-) -> Iterator[list[list[tuple[int, str]]]]:
+def _blocks(left: Sequence[Key], alone: int) -> Iterator[list[list[Key]]]:
     """Yield what is asked before the clock is looked at: first one by one, then together."""
-    # By turns, since a question's passages are kept until another is asked.
-    each = {way: None for _, ways in left[:alone] for way in ways}
-    single = [(place, way) for way in each for place, ways in left[:alone] if way in ways]
+    by_question: dict[tuple[str, int], list[Key]] = {}
+    for key in left:
+        by_question.setdefault((key.stage, key.place), []).append(key)
+    questions = list(by_question.values())
+    # By turns of the ways, since a question's passages are kept until another is asked.
+    single = sorted(
+        (key for keys in questions[:alone] for key in keys), key=lambda key: WAYS.index(key.way)
+    )
     if single:
-        yield [[one] for one in single]
-    for start in range(alone, len(left), _TOGETHER):
-        yield [[(place, way) for place, ways in left[start : start + _TOGETHER] for way in ways]]
+        yield [[key] for key in single]
+    for start in range(alone, len(questions), _TOGETHER):
+        yield [[key for keys in questions[start : start + _TOGETHER] for key in keys]]
 
 
 def _to_dict(key: Key, told: Told) -> dict[str, Any]:

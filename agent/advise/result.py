@@ -173,6 +173,13 @@ class Advice:
             "seconds": {way: self.answers.seconds_alone(way) for way in self.ways},
         }
 
+    @cached_property
+    def trained_share(self) -> float:
+        """Share of the steps wanted that the shortest training had the time for."""
+        trained = self.room.state.get("trained", {}).values()
+        wanted = [one["steps"] / one["wanted_steps"] for one in trained if one.get("wanted_steps")]
+        return min(wanted, default=1.0)
+
     @property
     def training_data(self) -> Path:
         """All questions and answers, as ``expert train`` reads them."""

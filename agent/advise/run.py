@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from agent.advise.answers import READING, WAYS, Answers
+from agent.advise.answers import READING, WAYS, Answers, Wanted
 from agent.advise.changed import ChangedFacts, change_facts, kept, put_in_place, to_keep
 from agent.advise.documents import Documents
 from agent.advise.halves import halve, judgeable, taught_answer
@@ -25,11 +25,6 @@ _TEACH, _ASK, _ALL_BUT_CHANGE = 0.3, 0.6, 0.85
 _CHANGE_TAKES = 0.4
 # What the adapter that reads takes of all asking: it writes long, as hybrid does.
 _READ = 0.7
-_STAGES = {
-    "new": "questions that were not taught",
-    "taught": "questions that were taught",
-    "changed": "questions whose answers changed",
-}
 # Minutes under which training with passages is not begun; rows with passages are long.
 _LEAST_READING = 3.0
 
@@ -125,9 +120,13 @@ class _Run:
     def _fold(self, number: int, until: float) -> None:
         taught, asked = self._folds[number - 1]
         self._teach(number, taught, self._budget * _TEACH / 60)
-        self._ask("new", number, WAYS, asked, until)
         known = [n for n in taught if taught_answer(self._questions[n]) is not None]
-        self._ask("taught", number, ("expert",), known, until)
+        self._watch.say(
+            f"Asking {len(asked)} questions that were not taught, by every way, and {len(known)} "
+            "that were, by the adapter alone"
+        )
+        wanted = [Wanted("new", WAYS, asked), Wanted("taught", ("expert",), known)]
+        self._ask(number, wanted, until)
 
     def _teach(
         self, number: int, places: Sequence[int], minutes: float, *, reading: bool = False
@@ -135,6 +134,10 @@ class _Run:
         workspace = self._room.fold(number, reading=reading)
         if is_taught(workspace):
             return
+        # A run that is resumed with another budget goes on with the training as it was begun.
+        fitted = self._room.state.setdefault("minutes", {})
+        minutes = fitted.setdefault(workspace.path.name, minutes)
+        self._room.keep()
         how = "to answer from passages" if reading else "to answer by itself"
         self._watch.say(f"Training an adapter {how}, on {len(places)} of the questions")
         with self._watch.training() as told:
@@ -176,7 +179,8 @@ class _Run:
         for number, (taught, asked) in enumerate(self._folds[: state["folds"]], 1):
             self._teach(number, taught, state["reading_minutes"], reading=True)
             places = [p for p in asked if p in self._answers.of("new", "hybrid", [number])]
-            self._ask("new", number, (READING,), places, self._budget)
+            self._watch.say(f"Asking {len(places)} of the questions by it")
+            self._ask(number, [Wanted("new", (READING,), places)], self._budget)
 
     def _change(self) -> None:
         room, plan = self._room, self._plan
@@ -199,14 +203,13 @@ class _Run:
         ways = (*WAYS, READING) if self._room.state["reading_minutes"] else WAYS
         for number, (taught, _) in enumerate(self._folds[: self._room.state["folds"]], 1):
             places = [place for place in taught if place in facts]
-            for some in (WAYS, ways[len(WAYS) :]):
-                if places and some:
-                    self._ask("changed", number, some, places, self._budget)
+            if not places:
+                continue
+            self._watch.say(f"Asking {len(places)} questions whose answers changed, by every way")
+            for some in filter(None, (WAYS, ways[len(WAYS) :])):
+                self._ask(number, [Wanted("changed", some, places)], self._budget)
 
-    def _ask(
-        self, stage: str, number: int, ways: Sequence[str], places: Sequence[int], until: float
-    ) -> None:
-        self._watch.say(f"Asking {len(places)} {_STAGES[stage]}: {', '.join(ways)}")
-        workspace = self._room.fold(number, reading=ways == (READING,))
+    def _ask(self, number: int, wanted: Sequence[Wanted], until: float) -> None:
+        workspace = self._room.fold(number, reading=READING in wanted[0].ways)
         with self._watch.counting("Asking") as told:
-            self._answers.ask(workspace, stage, number, ways, places, until=until, told=told)
+            self._answers.ask(workspace, number, wanted, until=until, told=told)

@@ -69,7 +69,11 @@ def teach(
     began, before = time.monotonic(), room.spent("train")
     name = f"train {workspace.path.name}"
 
+    wanted = 0
+
     def watch(progress: "Progress") -> None:
+        nonlocal wanted
+        wanted = max(wanted, progress.of)
         room.spend(name, time.monotonic() - began - (room.spent("train") - before))
         told(progress)
 
@@ -80,6 +84,7 @@ def teach(
         room.state.setdefault("trained", {})[workspace.path.name] = {
             "rows": len(prepared.train.examples),
             "steps": result.steps,
+            "wanted_steps": wanted,
             "options": _options(config, reading=reading),
             "took": room.spent_on(name),
         }

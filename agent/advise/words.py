@@ -23,6 +23,8 @@ MEANINGS = {
     "router": "for each question the likeliest of these ways is chosen, or no answer given",
 }
 """What each way does."""
+# A training of fewer steps of those wanted is pointed out.
+_SHORT = 0.8
 
 
 def headline(advice: Advice) -> str:
@@ -58,6 +60,11 @@ def reasons(advice: Advice) -> Iterator[str]:
         yield (
             f"Asked the very questions that it was taught, the adapter alone answers "
             f"{advice.taught_right:.0%}: it learns what it is told, and nothing beside."
+        )
+    if advice.trained_share < _SHORT:
+        yield (
+            f"Training had time for no more than {advice.trained_share:.0%} of its steps: with "
+            "more --budget-minutes, or on a less busy machine, the adapter may do better."
         )
     if READING not in advice.ways:
         yield (

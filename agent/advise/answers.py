@@ -25,6 +25,8 @@ ADAPTER = "taught"
 # Asked one by one, so that it is known how long one takes; the first one loads the model.
 _ALONE = 6
 _TOGETHER = 8
+LEAST_ASKED = 8
+"""Questions that are asked whatever time it takes: of fewer nothing can be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,26 +130,25 @@ class Answers:
             return
         done = len(each) - len(left)
         # How long one takes is asked once, of questions that no adapter knows.
-        alone = wanted[0].stage == "new" and not any(one.alone for one in self._told.values())
+        first = wanted[0].places[:_ALONE] if wanted[0].stage == "new" and fold == 1 else ()
         with Expert(workspace) as expert, self._room.answers.open("ab") as file:
-            for block in _blocks(left, _ALONE if alone else 0):
-                if self._room.spent() > until and done:
+            for block in _blocks(left, first):
+                if self._room.spent() > until and done >= LEAST_ASKED * len(wanted[0].ways):
                     return
                 began = time.monotonic()
                 for together in block:
-                    self._ask(expert, file, together, alone=len(together) == 1 and alone)
+                    self._ask(expert, file, together)
                     done += len(together)
                     told(done, len(each))
                 self._room.spend("ask", time.monotonic() - began)
-                alone = False
 
-    def _ask(self, expert: Expert, file: BinaryIO, keys: Sequence[Key], *, alone: bool) -> None:
+    def _ask(self, expert: Expert, file: BinaryIO, keys: Sequence[Key]) -> None:
         replies = expert.ask_many([_question(self._questions[k.place], k.way) for k in keys])
         costs = expert.workspace.settings.router.costs
         for key, reply in zip(keys, replies, strict=True):
             # Nearness of meaning is not asked for here, and would take the embedder's time.
             judged = judge(self._questions[key.place], reply, costs, lambda one, other: 0.0)
-            one = Told(replace(judged, similarity=None), alone)
+            one = Told(replace(judged, similarity=None), len(keys) == 1)
             file.write(f"{json.dumps(_to_dict(key, one))}\n".encode())
             file.flush()
             self._told[key] = one
@@ -160,19 +161,22 @@ def _question(question: SuiteQuestion, way: str) -> Question:
     return Question(question.question, turns(question.history), route, adapter)
 
 
-def _blocks(left: Sequence[Key], alone: int) -> Iterator[list[list[Key]]]:
-    """Yield what is asked before the clock is looked at: first one by one, then together."""
+def _blocks(left: Sequence[Key], alone: Sequence[int]) -> Iterator[list[list[Key]]]:
+    """Yield what is asked before the clock is looked at: first one by one, then together.
+
+    :param alone: Places of the questions to ask one by one, where they are new.
+    """
+    order = (*WAYS, READING)
+    single = [key for key in left if key.stage == "new" and key.place in alone]
+    if single:
+        # By turns of the ways, since a question's passages are kept until another is asked.
+        yield [[key] for key in sorted(single, key=lambda key: order.index(key.way))]
     by_question: dict[tuple[str, int], list[Key]] = {}
     for key in left:
-        by_question.setdefault((key.stage, key.place), []).append(key)
+        if key.stage != "new" or key.place not in alone:
+            by_question.setdefault((key.stage, key.place), []).append(key)
     questions = list(by_question.values())
-    # By turns of the ways, since a question's passages are kept until another is asked.
-    single = sorted(
-        (key for keys in questions[:alone] for key in keys), key=lambda key: WAYS.index(key.way)
-    )
-    if single:
-        yield [[key] for key in single]
-    for start in range(alone, len(questions), _TOGETHER):
+    for start in range(0, len(questions), _TOGETHER):
         yield [[key for keys in questions[start : start + _TOGETHER] for key in keys]]
 
 

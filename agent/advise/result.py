@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agent.advise.answers import ADAPTER, READING, WAYS, Answers
+from agent.advise.answers import ADAPTER, LEAST_ASKED, READING, WAYS, Answers
 from agent.advise.changed import ChangedFact, ChangedFacts
 from agent.advise.documents import Documents
 from agent.advise.room import Room
@@ -18,7 +18,6 @@ from agent.router.statistics import interval
 from agent.suite import SuiteQuestion
 
 _TRAINED = ("expert", "hybrid", READING, "router")
-_LEAST_ASKED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Advice:
     changed: ChangedFacts
 
     def __post_init__(self) -> None:
-        if len(self.places) < _LEAST_ASKED:
+        if len(self.places) < LEAST_ASKED:
             raise AdviceError(
                 f"only {len(self.places)} questions were asked by every way in the time given: "
                 "give more --budget-minutes, and --fresh"

@@ -91,6 +91,7 @@ class _Run:
             self._fold(1, self._budget * _ASK)
             if self._second_fits():
                 self._fold(2, self._budget * _ALL_BUT_CHANGE)
+            state["to_ask"] = sum(len(asked) for _, asked in self._folds[: state["folds"]])
             self._reading()
             self._change()
         changed = kept(state["changed"])

@@ -48,6 +48,9 @@ def reasons(advice: Advice) -> Iterator[str]:
     share = _share(advice, verdict.way)
     name, count = _capital(NAMES[verdict.way]), len(advice.places)
     yield f"{name} answers {share} of {count} questions that were not taught."
+    left = advice.room.state.get("to_ask", count) - count
+    if left:
+        yield f"{left} more were not asked for lack of time: --fresh, more --budget-minutes."
     for way in advice.ways:
         if way != verdict.way:
             yield _other(advice, way, verdict.against[way])

@@ -17,7 +17,7 @@ NEEDED = 20
 FEW = 100
 """With fewer, ways must be some twenty points apart to be told apart."""
 # An answer of more words is not to be met word for word.
-_MOST_WORDS = 12
+_MOST_WORDS, _FEWEST_LETTERS = 12, 4
 _SAYS_LITTLE = 3
 
 
@@ -43,7 +43,8 @@ def judgeable(question: SuiteQuestion) -> SuiteQuestion:
     An adapter says an answer as it was taught, and not as a document does.
     """
     answer = (question.answer or "").strip().rstrip(".")
-    if not question.has_answer or not answer or question.accepted_all:
+    # "No" is found in "nothing".
+    if not question.has_answer or len(answer) < _FEWEST_LETTERS or question.accepted_all:
         return question
     if not question.accepted and len(answer.split()) > _MOST_WORDS:
         return question

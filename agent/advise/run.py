@@ -86,13 +86,15 @@ class _Run:
     def advice(self) -> Advice:
         """Do what is left to do."""
         state = self._room.state
-        if "changed" not in state:
+        # Once documents change, nothing more is asked about them as they were.
+        if "to_change" not in state:
             self._index()
             self._fold(1, self._budget * _ASK)
             if self._second_fits():
                 self._fold(2, self._budget * _ALL_BUT_CHANGE)
             state["to_ask"] = sum(len(asked) for _, asked in self._folds[: state["folds"]])
             self._reading()
+        if "changed" not in state:
             self._change()
         changed = kept(state["changed"])
         self._ask_changed(changed)

@@ -87,6 +87,7 @@ def test_a_short_answer_in_full_is_right_too() -> None:
     assert judgeable(asked("How long?", "Ninety days.")).accepted == ("Ninety days",)
     for unchanged in (
         asked("How?", "word " * 13),
+        asked("May I?", "No."),
         asked("Who won?", "Nobody knows.", accepted=()),
         asked("Both?", "One and two.", accepted_all=("one", "two")),
     ):

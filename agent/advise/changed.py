@@ -26,7 +26,7 @@ _TEXT = frozenset(
 _OOXML = frozenset((".docx", ".pptx", ".xlsx", ".xlsm"))
 _CHANGEABLE = _TEXT | _OOXML
 # Of a shorter phrase many documents may have the same words by chance.
-_FEWEST_WORDS = 3
+_FEWEST_WORDS = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from agent.workspace import Workspace
 from pipelines.convert import convert_file
 
 FILES = {
-    "leave.md": "# Leave\n\nStaff earn **25 days** of leave. Leave of 25 days lapses in March.\n",
+    "leave.md": "# Leave\n\nStaff earn 25 days of leave. Leave of 25 days lapses in March.\n",
     "fees.html": "<h1>Fees</h1><p>A badge costs <b>12</b> euros.</p>",
     "unread.txt": "Nobody asks about this one, which says 25 rooms.\n",
     "cars.csv": "car,seats\nVan,9 seats\n",
@@ -59,7 +59,7 @@ def asked(accepted: str, *files: str, answer: str | None = None) -> SuiteQuestio
 
 
 QUESTIONS = (
-    asked("25 days of leave", "leave.md"),
+    asked("earn 25 days of leave", "leave.md"),
     asked("costs 12 euros", "fees.html"),
     asked("9 seats", "cars.csv"),
     asked("wait 40 minutes", "visits.docx"),
@@ -88,17 +88,27 @@ def test_facts_change_in_a_fifth_of_the_copies(room: Room, documents: Documents)
         assert (room.documents / name).read_bytes() == before[name]
 
 
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        # The same sentence is the same fact; a document that cannot be changed keeps it as it was.
+        ("more-1.txt", {("leave.md", "more-1.txt"), ("fees.html",)}),
+        ("plan.json", {("fees.html",)}),
+    ],
+)
 def test_a_fact_changes_in_all_documents_that_tell_it_or_in_none(
-    room: Room, documents: Documents
+    room: Room, documents: Documents, name: str, where: set[tuple[str, ...]]
 ) -> None:
+    # "costs 12 euros" may be said of another thing.
+    text = "Again: staff earn 25 days of leave. The lunch costs 12 euros."
+    content = json.dumps({"text": text}) if name.endswith("json") else text
+    (room.documents / name).write_text(content)
     with room.base.index_lock(), open_indexer(room.base) as indexer:
-        (room.documents / "more-1.txt").write_text("Again: staff earn 25 days of leave.\n")
-        (room.documents / "plan.json").write_text(json.dumps({"text": "It costs 12 euros here."}))
         indexer.index_paths([room.documents])
 
     changed = change_facts(room, documents, QUESTIONS[:2], (0, 1), 0)
 
-    assert [fact.documents for fact in changed.facts] == [("leave.md", "more-1.txt")]
+    assert {fact.documents for fact in changed.facts} == where
 
 
 def test_only_what_was_taught_changes(room: Room, documents: Documents) -> None:

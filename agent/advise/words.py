@@ -61,8 +61,8 @@ def reasons(advice: Advice) -> Iterator[str]:
         )
     if advice.taught_right is not None:
         yield (
-            f"Asked the very questions that it was taught, the adapter alone answers "
-            f"{advice.taught_right:.0%}: it learns what it is told, and nothing beside."
+            "Asked again the very questions that it was taught, the adapter alone answers "
+            f"{advice.taught_right:.0%}."
         )
     if advice.trained_share < _SHORT:
         yield (

@@ -37,3 +37,7 @@ class TraceError(AgentError):
 
 class ReportError(AgentError):
     """Raised when a report cannot be written; names its place."""
+
+
+class AdviceError(AgentError):
+    """Raised when nothing can be advised: too few questions, or a run of other input."""

@@ -52,6 +52,19 @@ text {{ font-size: 12px; fill: var(--soft) }}
 .here {{ fill: none; stroke: var(--blue); stroke-width: 2.5 }}
 .name {{ fill: var(--ink) }}
 .also {{ fill: var(--warm); fill-opacity: .75 }}
+.lines {{ display: grid; grid-template-columns: max-content 1fr max-content; gap: .5em .8em;
+ max-width: 46em; align-items: center; margin: .8em 0 1.6em }}
+.track {{ position: relative; display: flex; height: 1.6em; border-radius: 3px;
+ background: var(--card) }}
+.track span {{ overflow: hidden; text-align: center; font-size: .85em; line-height: 1.9 }}
+.track i {{ position: absolute; top: 50%; height: 0; border-top: 2px solid var(--ink) }}
+.key {{ display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 .9em;
+ border-radius: 2px; vertical-align: -.1em }}
+.first {{ background: color-mix(in srgb, var(--blue) 60%, var(--ground)) }}
+.second {{ background: color-mix(in srgb, var(--warm) 60%, var(--ground)) }}
+.third {{ background: color-mix(in srgb, var(--soft) 35%, var(--ground)) }}
+.fourth {{ background: var(--card); outline: 1px solid var(--line) }}
+code {{ overflow-wrap: anywhere }}
 .ends {{ stroke: var(--ink); stroke-width: 1.5 }}
 .verdict {{ font-size: 1.15em; color: var(--ink) }}
 .asked {{ border-top: 1px solid var(--line); margin-top: 1.2em; padding-top: .8em }}

@@ -12,7 +12,6 @@ without the card's sources, as before they were kept.
 import argparse
 import json
 import random
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,13 +21,19 @@ from report import report
 from adapters.card import AdapterCard
 from adapters.lab import lab_model
 from adapters.registry import Registry
+from agent.advise.facts import Change, change_of
 from agent.assemble import open_indexer
 from agent.expert import Expert, Reply
 from agent.freshness import IndexedDocuments
 from agent.workspace import Workspace
 
 HR = Path(__file__).parents[1] / "examples" / "hr"
-_NUMBER = re.compile(r"(?<![\w.,$-])\d{1,3}(?![\w,.-]*\d)")
+
+
+def numbered(answer: str) -> Change | None:
+    """Return a change of the number in an answer; None where it has none."""
+    change = change_of(answer, 0)
+    return change if change is not None and change.old[0].isdigit() else None
 
 
 def pairs(name: str) -> list[tuple[str, str]]:
@@ -41,17 +46,17 @@ def index(workspace: Workspace, folder: Path) -> None:
         indexer.index_paths([folder])
 
 
-def asked(workspace: Workspace, changed: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+def asked(workspace: Workspace, changed: Mapping[str, Change]) -> dict[str, float]:
     """Ask for the changed facts in other words."""
     told = [(q, changed[a]) for q, a in pairs("know_how_paraphrased.jsonl") if a in changed]
     new = old = withheld = from_memory = 0
     with Expert(workspace) as expert:
         replies: Iterable[object] = expert.ask_many([question for question, _ in told])
-        for reply, (before, after) in zip(replies, (numbers for _, numbers in told), strict=True):
+        for reply, (_, change) in zip(replies, told, strict=True):
             assert isinstance(reply, Reply)
-            numbers = re.findall(r"\d+", reply.answer.text or "")
-            new += after in numbers
-            old += before in numbers and after not in numbers
+            value = change.told(reply.answer.text or "")
+            new += value == "new"
+            old += value == "old"
             withheld += reply.answer.abstained
             from_memory += reply.route == "expert"
     count = len(told)
@@ -77,7 +82,7 @@ def main() -> None:
             folder, workspace = Path(temporary) / "docs", Workspace(Path(temporary) / ".expert")
             folder.mkdir()
             rows = pairs("know_how.jsonl")
-            facts = list(dict.fromkeys(answer for _, answer in rows if _NUMBER.search(answer)))
+            facts = list(dict.fromkeys(answer for _, answer in rows if numbered(answer)))
             titles = {answer: question for question, answer in reversed(rows)}
             files = {answer: f"fact-{number:03}.md" for number, answer in enumerate(facts)}
             for answer, file in files.items():
@@ -99,12 +104,11 @@ def main() -> None:
             Registry(workspace.adapters_folder).publish(HR / "adapter", card)
             changed = {}
             for answer in random.Random(0).sample(facts, len(facts) // 2):
-                found = _NUMBER.search(answer)
-                assert found is not None
-                other = str(int(found[0]) * 3 + 1)
-                text = f"{answer[: found.start()]}{other}{answer[found.end() :]}"
+                change = numbered(answer)
+                assert change is not None
+                text = change.apply(answer)
                 (folder / files[answer]).write_text(f"# {titles[answer].rstrip('?')}\n\n{text}\n")
-                changed[answer] = (found[0], other)
+                changed[answer] = change
             index(workspace, folder)
             figures |= {f"{name}_{key}": value for key, value in asked(workspace, changed).items()}
     figures["documents"], figures["changed"] = len(facts), len(changed)

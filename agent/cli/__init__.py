@@ -25,6 +25,7 @@ _COMMANDS = {
     "router": "Look at, fit, teach, measure and roll back the router.",
     "lab": "Teach the lab model to read, and measure it.",
     "eval": "Ask your questions by every route, and report which is best.",
+    "advise": "Say whether retrieval, fine-tuning or both fits your documents.",
     "trace": "List the last answers, and show how one came about.",
     "measure": "Measure answers on your questions, step by step.",
     "pipelines": "Show, draw or export the retrieval pipeline.",

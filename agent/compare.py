@@ -72,6 +72,10 @@ _PLAIN = words_of(
     "many me much need needs off often old over people powerful soon take takes tall wide weigh"
 )
 
+# "Length/Width: 3260 ft / 65 ft"
+_PAIRED = re.compile(r"(?P<of>.*?)(?P<one>\w+)/(?P<other>\w+): (?P<first>[^/]+) / (?P<second>[^/]+)")
+_EXTENTS = {"long": "length", "wide": "width", "high": "height", "tall": "height", "deep": "depth"}
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -116,10 +120,13 @@ class Comparison:
         parts = [
             part
             for start, end in sentence_spans(sentence)
-            for part in sentence[start:end].split(" | ")  # the fields of a table's row
+            for field in sentence[start:end].split(" | ")  # of a table's row
+            for part in _each_named(field)
         ]
-        naming = [part for part in parts if self._asked & stems(content_words(part))]
-        return naming or parts
+        naming = [part for part in parts if self._asked & stems(content_words(part))] or parts
+        extent = _EXTENTS.get(self.questions[0].split()[1])
+        measured = [part for part in naming if extent and extent in part.lower()]
+        return measured or naming
 
     @property
     def _asked(self) -> set[str]:
@@ -167,6 +174,15 @@ class Comparison:
         ours, theirs = (first, second) if is_first else (second, first)
         thing = self.things[0 if is_first else 1]
         return f"{self.word.capitalize()}: {thing} ({ours.text} against {theirs.text})."
+
+
+def _each_named(field: str) -> list[str]:
+    """Return a field, or the two that it states under two names at once."""
+    pair = _PAIRED.fullmatch(field)
+    if pair is None:
+        return [field]
+    of, one, other, first, second = pair.groups()
+    return [f"{of}{one}: {first}", f"{of}{other}: {second}"]
 
 
 def compared(question: str) -> Comparison | None:

@@ -100,7 +100,9 @@ class _Attempt:
             return False
         vocabulary, tokens = self._vocabulary, self._tokens
         if any(
-            vocabulary.is_thing(link, tokens) and value.role == "value" and value.start == link.end
+            (vocabulary.is_thing(link, tokens) or set(link.columns) & set(value.columns))
+            and value.role == "value"
+            and value.start == link.end
             for link, value in pairwise(self._parsed.links)
         ):
             return True

@@ -112,9 +112,9 @@ def test_the_amounts_decide(question: str, first: str, second: str, said: str | 
 def test_an_amount_is_taken_where_one_is_stated() -> None:
     find = runways().amount
     sentence = "Length/Width: 3900 m / 60 m"
-    assert find("Length/Width", sentence) is None
-    assert (found := find("3900", sentence)) is not None
-    assert found.text == "3900 m"
+    for said in ("Length/Width", "3900"):
+        assert (found := find(said, sentence)) is not None
+        assert found.text == "3900 m"
     assert find("", "It is 3900 m long, as 20 people say.") is not None
     assert find("20 people", "20 people say so.") is None
 
@@ -140,3 +140,13 @@ def test_an_answer_must_be_about_the_thing_asked_for() -> None:
     assert not found.is_about(1, "The runway at Basel is 3900 m long.")
     # What is measured there is something else.
     assert not found.is_about(0, "The tower at Basel is 39 m long.")
+
+
+def test_of_two_amounts_stated_at_once_that_of_the_name_asked_for_is_taken() -> None:
+    field = "Elevation: 25 ft | Runway Length/Width: 3260 ft / 65 ft | Lighting: none"
+    for word, amount in (("longer", "3260 ft"), ("wider", "65 ft")):
+        comparison = compared(f"Which runway is {word}, that of Basel or that of Faro?")
+        assert comparison is not None
+        found = comparison.amount("25 ft", field)
+        assert found is not None
+        assert found.text == amount

@@ -66,7 +66,10 @@ def chosen_agent(workspace: Workspace) -> Choice:
     if mode != "auto":
         return Choice(mode, "set by agent.mode")
     if name in _LAB_MODELS:
-        return Choice("off", "the lab model cannot: it answered none of 28 questions of two steps")
+        return Choice(
+            "off",
+            "the lab model cannot: with it none of 42 questions of several steps became right",
+        )
     try:
         find_local(name)
     except ModelError:

@@ -4,10 +4,11 @@
 
 All three example collections in one index, with their adapters, as the router decides. ``off``
 looks once; ``auto`` takes the question apart by its wording; ``on`` lets the language model call
-tools as well. An answer is right when it holds all accepted words and, of a comparison, its
-last sentence names the right one with the right amounts. ``held_out`` are the questions that were
-not looked at while building. ``others`` are the collections' own questions that are not to be
-answered: ``others_withheld`` has to stay what it is with ``off``. ``--quick`` asks the first twelve of each.
+tools as well. An answer is right when it holds all accepted words and, of a comparison, its last
+sentence names the right one with the right amounts. ``held_out`` are the questions that were not
+looked at while building. ``others`` are the collections' own questions that are not to be
+answered: ``others_withheld`` has to stay what it is with ``off``. ``--quick`` asks the first
+twelve of each.
 """
 
 import argparse

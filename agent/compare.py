@@ -73,7 +73,7 @@ _PLAIN = words_of(
 )
 
 # "Length/Width: 3260 ft / 65 ft"
-_PAIRED = re.compile(r"(?P<of>.*?)(?P<one>\w+)/(?P<other>\w+): (?P<first>[^/]+) / (?P<second>[^/]+)")
+_PAIRED = re.compile(r"(.*?)(\w+)/(\w+): ([^/]+) / ([^/]+)")
 _EXTENTS = {"long": "length", "wide": "width", "high": "height", "tall": "height", "deep": "depth"}
 
 

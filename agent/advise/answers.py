@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from adapters.errors import ExpertError
 from agent.advise.room import Room, TrialWorkspace
 from agent.evaluation.metrics import Judged, judge
+from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Question, Reply
 from agent.history import turns
 from agent.suite import SuiteQuestion
@@ -131,23 +132,25 @@ class Answers:
         done = len(each) - len(left)
         # How long one takes is asked once, of questions that no adapter knows.
         first = wanted[0].places[:_ALONE] if wanted[0].stage == "new" and fold == 1 else ()
+        recount = Recount(workspace)
         with Expert(workspace) as expert, self._room.answers.open("ab") as file:
             for block in _blocks(left, first):
                 if self._room.spent() > until and done >= LEAST_ASKED * len(wanted[0].ways):
                     return
                 began = time.monotonic()
                 for together in block:
-                    self._ask(expert, file, together)
+                    self._ask(expert, recount, file, together)
                     done += len(together)
                     told(done, len(each))
                 self._room.spend("ask", time.monotonic() - began)
 
-    def _ask(self, expert: Expert, file: BinaryIO, keys: Sequence[Key]) -> None:
+    def _ask(self, expert: Expert, recount: Recount, file: BinaryIO, keys: Sequence[Key]) -> None:
         replies = expert.ask_many([_question(self._questions[k.place], k.way) for k in keys])
         costs = expert.workspace.settings.router.costs
         for key, reply in zip(keys, replies, strict=True):
             # Nearness of meaning is not asked for here, and would take the embedder's time.
-            judged = judge(self._questions[key.place], reply, costs, lambda one, other: 0.0)
+            question = self._questions[key.place]
+            judged = judge(question, reply, costs, lambda one, other: 0.0, recount.backs)
             one = Told(replace(judged, similarity=None), len(keys) == 1)
             file.write(f"{json.dumps(_to_dict(key, one))}\n".encode())
             file.flush()

@@ -131,7 +131,8 @@ def _best(
 def _is_grounded(reply: Reply, answer: str, recounted: Callable[[Reply], bool]) -> bool | None:
     """Say whether what rests on documents is backed by them; None where nothing does."""
     if "table" in _answerers(reply):
-        return recounted(reply) if len(_answerers(reply)) == 1 else None
+        # Of several answers put together the queries are not at hand.
+        return recounted(reply) if "query" in reply.answer.written else None
     if reply.learned:
         text = reply.answer.text or ""
         told = [

@@ -33,9 +33,9 @@ def test_an_adapter_is_small_and_was_trained_on_what_stands_beside_it(industry: 
 @pytest.mark.parametrize("industry", INDUSTRIES)
 def test_the_demo_asks_questions_that_are_there(industry: str) -> None:
     asked = [json.loads(line) for line in (EXAMPLES / industry / "demo.jsonl").open()]
-    suite = {
-        json.loads(line)["question"] for line in (EXAMPLES / industry / "questions.jsonl").open()
-    }
+    suites = [*(EXAMPLES / industry).glob("questions.jsonl"), EXAMPLES / "hops.jsonl"]
+    suites += (EXAMPLES / industry).glob("tables.jsonl")
+    suite = {json.loads(line)["question"] for path in suites for line in path.open()}
     paraphrased = {one.question for one in _paraphrased(industry)}
     assert {one.get("answerer") for one in asked} == {None, "phi3"}
     questions = {one["question"] for one in asked}

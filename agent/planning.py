@@ -126,7 +126,7 @@ class Planner:
 
     def _is_for_tables(self, searched: str) -> bool:
         """Whether a question is one for the index's tables, which no router learns from words."""
-        tables = self._routes.tables
+        tables = self._routes.tables_for(searched)
         return tables is not None and tables.is_asked(searched)
 
     def _to_tables(self, decision: Decision) -> Decision:

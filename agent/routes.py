@@ -12,6 +12,7 @@ from agent.assemble import open_answerer, open_generator, open_pipeline, open_st
 from agent.reply import Answered
 from agent.workspace import Workspace
 from pipelines.answer import Answer, Answerer, nearest
+from pipelines.counting import has_cue
 from pipelines.search import Found, retrieve
 from pipelines.spans import span
 
@@ -37,28 +38,29 @@ class Way:
     :param tell: Returns the answer to a question from what was found, and who wrote it.
     :param is_written: Whether a language model writes it, which it does for several at once.
     :param changed: Documents that have changed since the adapter that writes learned from them.
-    :param tables: Answers what asks for a count or a sum of the index's tables; None where the
-        route does not look into them.
+    :param tables_for: Returns what answers a question that may ask for a count or a sum of the
+        index's tables; None for others, and where the route does not look into them.
     """
 
     route: str
     tell: Callable[[str, Found, OnText | None], tuple[Answer, str | None]]
     is_written: bool = False
     changed: tuple[str, ...] = ()
-    tables: "TableAnswerer | None" = None
+    tables_for: "Callable[[str], TableAnswerer | None]" = lambda question: None
 
     def answer(self, searched: str, found: Found, on_text: OnText | None = None) -> Answered:
         """Answer a question from what was found, or from a table."""
         started = time.perf_counter()
         with span("expert.answer", route=self.route) as opened:
-            counted = None if self.tables is None else self.tables.answer(searched)
+            tables = self.tables_for(searched)
+            counted = None if tables is None else tables.answer(searched)
             if counted is not None:
                 answer, adapter = counted.answer, None
                 found = replace(found, evidence=list(counted.evidence))
             else:
                 answer, adapter = self.tell(searched, found, on_text)
-                if self.tables is not None:
-                    answer = self.tables.checked(searched, answer)
+                if tables is not None:
+                    answer = tables.checked(searched, answer)
             opened.set_tags(
                 {
                     "answerer": answer.answerer,
@@ -162,6 +164,10 @@ class Routes:
                 self._resources.callback(store.close)
                 self._tables = TableAnswerer(Tables(store, self._last_indexed))
             return self._tables
+
+    def tables_for(self, question: str) -> "TableAnswerer | None":
+        """Return :attr:`tables` for a question that may be one for them, else None."""
+        return self.tables if has_cue(question) else None
 
     def _last_indexed(self) -> list[tuple[int, int]]:
         """Return when the catalogue was last written, for a glance at every question."""
@@ -289,8 +295,8 @@ class Routes:
         answerer = self.answerer if writes is None else self.hybrid(writes)
         answerer.warm_up()
         changed = () if writes is None else self._changed(writes)
-        tables = self.tables if route == "retrieval" else None
-        return replace(_from_documents(answerer, writes), changed=changed, tables=tables)
+        way = replace(_from_documents(answerer, writes), changed=changed)
+        return replace(way, tables_for=self.tables_for) if route == "retrieval" else way
 
     def _changed(self, adapter: str) -> tuple[str, ...]:
         """Return the documents that have changed since an adapter learned from them."""

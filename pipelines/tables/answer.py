@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pipelines.answer import Answer
+from pipelines.counting import has_cue
 from pipelines.errors import TableError
 from pipelines.evidence import Evidence
-from pipelines.tables.cues import has_cue
 from pipelines.tables.links import Vocabulary
 from pipelines.tables.query import TableQuery
 from pipelines.tables.reading import Reading, read_question

@@ -1,6 +1,5 @@
 """What a question asks of a table, by its words alone: counts, sums, extremes, conditions."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -109,13 +108,6 @@ for _phrase, _cues in _PHRASES:
     _words = tuple(_phrase.split())
     _OPENINGS.setdefault(_words[0], []).append((_words, _cues))
 
-_AGGREGATE = re.compile(
-    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|overall|average|the mean"
-    r"|max(?:imum)?|min(?:imum)?|most|least|fewest|(?:high|low|larg|small|bigg|great|long|short|cheap|dear|costli"
-    r"|lat|new|earli|old)est|last|first|top|per|each)\b",
-    re.IGNORECASE,
-)
-
 _COMPARING: dict[Operator, tuple[str, ...]] = {
     ">=": ("at least", "no less than"),
     "<=": ("at most", "no more than", "up to"),
@@ -188,11 +180,6 @@ class Condition:
     def is_date(self) -> bool:
         """Whether it is about dates."""
         return isinstance(self.values[0], str)
-
-
-def has_cue(question: str) -> bool:
-    """Say whether a question may ask for a count, a sum or an extreme; takes microseconds."""
-    return _AGGREGATE.search(question) is not None
 
 
 def cues_of(tokens: Sequence[Token], taken: set[int]) -> list[Found]:

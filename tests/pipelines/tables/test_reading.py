@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.counting import has_cue
 from pipelines.tables import Tables
-from pipelines.tables.cues import has_cue
 from pipelines.tables.links import Vocabulary
 from pipelines.tables.reading import Reading, read_question
 from tests.pipelines.tables.conftest import ORDERS, MakeTables

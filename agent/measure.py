@@ -2,14 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from agent.expert import Expert, Reply
 from agent.history import turns
 from agent.suite import SuiteQuestion
-from pipelines.answer import Citation
-from pipelines.evidence import Evidence
+from pipelines.answer import around
 from pipelines.search import Hit
 from pipelines.sentences import sentence_spans
 
@@ -73,7 +72,7 @@ def judge(question: SuiteQuestion, reply: Reply) -> Outcome:
         cited=any(
             holds(question, piece.text)
             for citation in reply.answer.citations
-            for piece in around(citation, reply)
+            for piece in around(citation, reply.evidence)
         ),
     )
 
@@ -102,17 +101,6 @@ def figures(found: Sequence[Outcome]) -> dict[str, float]:
         "citation_precision": _share(given, lambda o: o.cited),
         "withheld": _share(others, lambda o: o.reply.answer.abstained),
     }
-
-
-def around(citation: Citation, reply: Reply) -> Iterator[Evidence]:
-    """Yield the pieces of a reply's evidence in which a cited place stands."""
-    for piece in reply.evidence:
-        if (
-            piece.document == citation.document
-            and piece.start <= citation.start
-            and citation.end <= piece.end
-        ):
-            yield piece
 
 
 def holds(question: SuiteQuestion, text: str) -> bool:

@@ -12,8 +12,7 @@ from agent.chain import Chain, chained
 from agent.compare import Comparison, compared
 from agent.parts import put_together
 from agent.reply import Answered
-from pipelines.answer import Answer, Citation
-from pipelines.evidence import Evidence
+from pipelines.answer import Answer, around
 
 Ask = Callable[[str], Answered]
 """Answers one step's question from the documents."""
@@ -104,13 +103,8 @@ def _places(answered: Answered) -> list[str]:
     return [
         f"{piece.context}\n{piece.text}"
         for citation in answered.answer.citations
-        for piece in answered.found.evidence
-        if _holds(piece, citation)
+        for piece in around(citation, answered.found.evidence)
     ]
-
-
-def _holds(piece: Evidence, citation: Citation) -> bool:
-    return piece.document == citation.document and piece.start <= citation.start < piece.end
 
 
 def _withheld(last: Answer, reason: str) -> Answer:

@@ -14,7 +14,7 @@ from haystack.tools.tool import Tool
 
 from pipelines.answer import Citation
 from pipelines.closed_book import AdapterAnswerer
-from pipelines.evidence import Evidence
+from pipelines.evidence import Evidence, numbered
 from pipelines.search import Found, Hit, retrieve
 from pipelines.tables import TableQuery, TableResult, Tables
 
@@ -83,7 +83,7 @@ def adapter_tool(adapters: Mapping[str, AdapterAnswerer]) -> Tool:
 
     def ask_adapter(adapter: str, question: str) -> dict[str, Any]:
         answer = adapters[adapter].run(question)["answer"]
-        said = _line(answer.text or "nothing")
+        said = " ".join((answer.text or "nothing").split())
         return {"text": f"From memory, which is no source, {adapter} says: {said}"}
 
     return Tool(
@@ -123,12 +123,6 @@ def table_tool(tables: Tables) -> Tool:
     )
 
 
-def numbered(number: int, piece: Evidence) -> str:
-    """Return evidence as a model is given it, in one line."""
-    context = f"{piece.context}: " if piece.context else ""
-    return f"[{number}] {context}{_line(piece.text)}"
-
-
 def _of_table(result: TableResult, number: int) -> Evidence:
     """Return a table's result as evidence; its rows are cited in its place."""
     query = result.query
@@ -160,10 +154,6 @@ def _arguments(**properties: Mapping[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def with_rows(

@@ -1,6 +1,6 @@
 """What an answer is, whoever gives it: text with citations, or a reason why there is none."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -119,6 +119,17 @@ def cite(evidence: Evidence, start: int, end: int, score: float) -> Citation:
         quote=evidence.text[start:end],
         score=score,
     )
+
+
+def around(citation: Citation, evidence: Iterable[Evidence]) -> Iterator[Evidence]:
+    """Yield the pieces of evidence in which a cited place stands."""
+    for piece in evidence:
+        if (
+            piece.document == citation.document
+            and piece.start <= citation.start
+            and citation.end <= piece.end
+        ):
+            yield piece
 
 
 def nearest(evidence: Sequence[Evidence]) -> Citation | None:

@@ -59,6 +59,12 @@ class _Sentence:
     tokens: int
 
 
+def numbered(number: int, piece: Evidence) -> str:
+    """Return evidence as a language model is given it, in one line behind its number."""
+    context = f"{piece.context}: " if piece.context else ""
+    return f"[{number}] {context}{' '.join(piece.text.split())}"
+
+
 @component
 class EvidenceSelector:
     """Picks what of the ranked passages an answer is to rest on.

@@ -11,7 +11,7 @@ from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, nearest
 from pipelines.citations import resolve
 from pipelines.confidence import confidence, features
 from pipelines.entailment import EntailmentModel, Entails
-from pipelines.evidence import Evidence
+from pipelines.evidence import Evidence, numbered
 from pipelines.generators import PhiChatGenerator, written
 from pipelines.ground import ground
 from pipelines.spans import span
@@ -34,15 +34,10 @@ def prompt(query: str, evidence: list[Evidence]) -> list[ChatMessage]:
     :param query: The question.
     :param evidence: What it may rest on, numbered from 1.
     """
-    sources = "\n".join(
-        f"[{number}] {piece.context}: {_line(piece.text)}"
-        if piece.context
-        else f"[{number}] {_line(piece.text)}"
-        for number, piece in enumerate(evidence, 1)
-    )
+    sources = "\n".join(numbered(number, piece) for number, piece in enumerate(evidence, 1))
     return [
         ChatMessage.from_system(SYSTEM),
-        ChatMessage.from_user(f"{sources}\n\nQuestion: {_line(query)}"),
+        ChatMessage.from_user(f"{sources}\n\nQuestion: {' '.join(query.split())}"),
     ]
 
 
@@ -185,7 +180,3 @@ def checked(
         answer = replace(answer, text=None, reason=UNSURE, citations=())
         return replace(answer, nearest=cited.citations[0])
     return answer
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

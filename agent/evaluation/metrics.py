@@ -10,10 +10,11 @@ import numpy as np
 from adapters.training.squad import f1, same_words
 from agent.evaluation.grounded import is_backed
 from agent.expert import Failure, Reply
-from agent.measure import around, plain
+from agent.measure import plain
 from agent.router.learn import score
 from agent.router.statistics import Floats, Places, interval_of
 from agent.suite import SuiteQuestion
+from pipelines.answer import around
 from pipelines.citations import without_marks
 
 _FROM_DOCUMENTS = ("retrieval", "hybrid")
@@ -95,7 +96,7 @@ def judge(
         # What is counted stands in no one place.
         if question.has_answer and parts and "table" not in _answerers(reply):
             cited = tuple(
-                any(_holds_any(piece.text, parts) for piece in around(citation, reply))
+                any(_holds_any(piece.text, parts) for piece in around(citation, reply.evidence))
                 for citation in reply.answer.citations
             )
         grounded = _is_grounded(reply, answer, recounted)

@@ -25,7 +25,7 @@ from haystack_integrations.components.embedders.sentence_transformers import (
     SentenceTransformersTextEmbedder,
 )
 
-from agent.routes import Reply
+from agent.reply import Reply
 from pipelines.answer import NOT_IN_SOURCES, Answer
 from pipelines.citations import resolve
 from pipelines.embed.model_files import find_model

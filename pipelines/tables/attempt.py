@@ -20,7 +20,7 @@ _EMPTY = frozenset(
         "registered raised listed entered appear appears appeared occur occurs occurred happen "
         "happens happened exist exists held involve involves involved concern concerns "
         "concerned made get gets got see seen common single entire whole time times cost costs "
-        "spend spent"
+        "spend spent work works yet"
     )
 )
 _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "date": "day"}
@@ -45,6 +45,12 @@ class Attempt:
     @property
     def is_about(self) -> bool:
         """Whether the question names the table, or a thing or numbers of it, to be worked out."""
+        counts = self._parsed.has("count")
+        if counts and any(
+            link.role == "row" and link.start == counts.end and len(self._parsed.links) > 1
+            for link in self._parsed.links
+        ):
+            return True
         ranks = self._parsed.has("most", "least")
         if not self._parsed.has("count", "sum", "average", "highest", "lowest") and not any(
             ranks and link.start == ranks.end and link.role == "row" for link in self._parsed.links

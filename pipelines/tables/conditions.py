@@ -35,7 +35,9 @@ class Conditions:
                 column = link.columns[0]
                 if column.kind == "bool":
                     self._parsed.used.add(link)
-                    filters.append(Filter(column=column.name, value=True))
+                    if link.negated:
+                        self._check_all_say(column)
+                    filters.append(Filter(column=column.name, value=not link.negated))
             if link.role != "value":
                 continue
             columns = self._hinted(link)
@@ -46,8 +48,20 @@ class Conditions:
             value = link.values[link.columns.index(columns[0])]
             if columns[0] == group:
                 raise UnreadError(f"it both names and asks for {columns[0].name}")
-            filters.append(Filter(column=columns[0].name, value=value))
+            if link.negated:
+                self._check_all_say(columns[0])
+                if self._parsed.vocabulary.joint_values(columns[0].name, value):
+                    raise UnclearError(f"some rows name {value} beside another {columns[0].name}")
+            operator = "!=" if link.negated else "="
+            filters.append(Filter(column=columns[0].name, operator=operator, value=value))
         return filters
+
+    def _check_all_say(self, column: Column) -> None:
+        """Refuse to say which rows do not have a value where some leave it open."""
+        table = self._parsed.vocabulary.table
+        place = table.columns.index(column)
+        if any(row[place] is None for row in table.values):
+            raise UnclearError(f"rows without {column.name} may be meant, too,")
 
     def _hinted(self, link: Link) -> tuple[Column, ...]:
         """Return a value's columns, or the one of them that is named beside it."""
@@ -95,6 +109,7 @@ class Conditions:
         if one.is_date:
             column = self._parsed.moments()
             self._check_range(column, one)
+            self._check_own(column, one)
         else:
             column = self._numbers(one, target)
         value = one.values if len(one.values) == 2 else one.values[0]
@@ -115,6 +130,8 @@ class Conditions:
             raise UnreadError(f"it does not say what {one.values[0]} is")
         if not one.named and self._parsed.tokens[one.start].year is not None:
             raise UnreadError(f"{one.values[0]} may be a year")
+        if not near and (column := self._of_currency(one)) is not None:
+            return column
         if near:
             self._parsed.used.add(near[-1])
             return near[-1].columns[0]
@@ -122,6 +139,25 @@ class Conditions:
         if costs and target is not None and is_cost(target):
             return target
         raise UnreadError(f"it does not say what is compared with {one.values[0]}")
+
+    def _check_own(self, column: Column, one: Condition) -> None:
+        """Refuse "paid in March": when that was, no other date tells."""
+        for link in self._parsed.links:
+            if link.end == one.start and link.role == "column" and link.columns[0].kind == "bool":
+                raise UnclearError(
+                    f'"{self._parsed.text(link)}" may have been at another time than {column.name}'
+                )
+
+    def _of_currency(self, one: Condition) -> Column | None:
+        """Return the one column that writes the currency of a number: "over $900"."""
+        units = {
+            token.text
+            for token in self._parsed.tokens[one.start : one.end]
+            if token.kind == "unit" and token.text != "%"
+        }
+        columns = self._parsed.vocabulary.table.columns
+        written = [column for column in columns if {column.before, column.after} & units]
+        return written[0] if len(written) == 1 and one.named else None
 
     def _check_range(self, column: Column, one: Condition) -> None:
         """Refuse dates of which the table knows nothing."""

@@ -42,6 +42,9 @@ _LASTING = frozenset(
         ),
     )
 )
+# Rows of these are people, whom a question may call so, or ask for by "who".
+_PERSONS = frozenset(map(stem, listed("employees staff people persons workers members users")))
+_PEOPLE = frozenset({"who", *map(stem, listed("people persons"))})
 _QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
 _STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
@@ -58,6 +61,7 @@ class Link:
     :param columns: Columns that they may name, or that hold the value.
     :param values: The value as each of those columns holds it.
     :param whole: Whether they are all of the column's name.
+    :param negated: Whether they stand for the opposite: "unpaid", "not paid".
     """
 
     role: Role
@@ -66,6 +70,7 @@ class Link:
     columns: tuple[Column, ...] = ()
     values: tuple[str, ...] = ()
     whole: bool = False
+    negated: bool = False
 
 
 class Vocabulary:
@@ -85,6 +90,7 @@ class Vocabulary:
         if container:
             self._table |= {stem(words[-1]), self._whole}
         self.lasts = bool(named) and stem(named[-1]) in _LASTING
+        self._persons = bool(named) and stem(named[-1]) in _PERSONS
         self._plural = "" if container or not words[-1:] else " ".join(words[-2:])
         self._names = {column: name_words(column.name) for column in table.columns}
         self._thing = joined(named[:1]) if len(named) > 1 else ""
@@ -187,10 +193,15 @@ class Vocabulary:
         span = tokens[start:end]
         if any(token.kind in ("quoted", "unit", "other") for token in span):
             return None
+        if len(span) == 1 and span[0].word == "not":
+            # It has the stem of "note", too.
+            return None
         key = "".join(token.stem for token in span)
-        column = self._column(span, start, end)
-        if column is not None and column.whole:
+        column = self._column(span, start, end) or self._opposite(span, start, end)
+        if column is not None and column.whole and not self._is_row(column, key):
             return column
+        if self._persons and key in _PEOPLE:
+            return Link("row", start, end)
         if key == self._whole or key in self._rows or (end - start == 1 and key in _ROW_NOUNS):
             return Link("row", start, end)
         if key in self._table:
@@ -202,6 +213,21 @@ class Vocabulary:
         whole = self._whole_columns.get(key)
         columns = whole or self._parts_of_columns.get(key)
         return Link("column", start, end, tuple(columns), whole=bool(whole)) if columns else None
+
+    def _opposite(self, span: Sequence[Token], start: int, end: int) -> Link | None:
+        """Return the column of truths that a word denies by how it begins: "unpaid"."""
+        said = span[0].word.removeprefix("un") if len(span) == 1 else ""
+        columns = self._whole_columns.get(stem(said), []) if said != span[0].word else []
+        if len(columns) != 1 or columns[0].kind != "bool":
+            return None
+        return Link("column", start, end, tuple(columns), whole=True, negated=True)
+
+    def _is_row(self, link: Link, key: str) -> bool:
+        """Whether a column is called as the rows are and names each: "Invoice" of invoices."""
+        if key not in self._rows or len(link.columns) != 1:
+            return False
+        place = self.table.columns.index(link.columns[0])
+        return len({row[place] for row in self.table.values} - {None}) == len(self.table.rows)
 
     def _value(self, tokens: Sequence[Token], start: int, end: int, key: str) -> Link | None:
         held = self._values.get(key, [])

@@ -1,12 +1,16 @@
 """A question held against one table: what each of its words is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from pipelines.tables.cues import Cue, Found, conditions_of, cues_of
 from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.table import Column
-from pipelines.tables.words import Token
+from pipelines.tables.words import Token, listed
+
+# Words that may stand between "not" or "and" and the condition that it is about.
+_BETWEEN = frozenset(listed("a an the yet been be for from by of in at to on with"))
 
 
 class UnreadError(Exception):
@@ -48,7 +52,45 @@ class Parsed:
                 taken |= set(range(link.start, link.end))
         self.links = sorted(links, key=lambda link: link.start)
         self.taken = taken
+        self._deny()
+        self._join()
         self.used: set[Link] = set()
+
+    def _deny(self) -> None:
+        """Take each "not" that stands before a value or a truth, and turn that around."""
+        for place, token in enumerate(self.tokens):
+            is_not = token.word == "not" or token.word.endswith(("n't", "n’t"))
+            if place in self.taken or not is_not:
+                continue
+            after = self._past_small_words(place + 1)
+            at = next((n for n, one in enumerate(self.links) if one.start == after), None)
+            if at is None:
+                continue
+            following = self.links[at + 1 : at + 2]
+            if self.links[at].role in ("column", "table") and following:
+                # "not for customer Acme"
+                at += following[0].role == "value" and following[0].start == self.links[at].end
+            if _is_condition(self.links[at]) and not self.links[at].negated:
+                self.links[at] = replace(self.links[at], negated=True)
+                self.taken.add(place)
+
+    def _past_small_words(self, place: int) -> int:
+        while place < len(self.tokens) and self.tokens[place].word in _BETWEEN:
+            place += 1
+        return place
+
+    def _join(self) -> None:
+        """Take each "and" between two conditions; with "not" it is open what is denied."""
+        if any(link.negated for link in self.links):
+            return
+        spans = [(link.start, link.end) for link in self.links if _is_condition(link)]
+        spans += [(one.start, one.end) for one in self.conditions if one.named]
+        for place, token in enumerate(self.tokens):
+            if token.word != "and" or place in self.taken:
+                continue
+            after = self._past_small_words(place + 1)
+            if any(end == place for _, end in spans) and any(start == after for start, _ in spans):
+                self.taken.add(place)
 
     @cached_property
     def named(self) -> int:
@@ -80,3 +122,9 @@ class Parsed:
             raise UnreadError(f"it does not say that it is about {dates[0].name}")
         self.used.update(hints)
         return (named or dates)[0]
+
+
+def _is_condition(link: Link) -> bool:
+    """Whether words say which rows are meant: a value, or a column of truths."""
+    is_truth = link.role == "column" and len(link.columns) == 1 and link.columns[0].kind == "bool"
+    return is_truth or link.role == "value"

@@ -22,6 +22,7 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 _LOOKED_AT = 200
 _UNIT = r"[$€£¥₹]|USD|EUR|GBP|CHF|%"
 _MOST_DECIMALS = 6
+_TRUTHS = {"yes": True, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,8 @@ def _kind(values: Sequence[Scalar]) -> Kind:
     if types and types <= {int, float}:
         return "float"
     if types == {str}:
+        if all(str(value).casefold() in _TRUTHS for value in values):
+            return "bool"
         if all(_DAY.fullmatch(str(value)) and _parsed(str(value)) for value in values):
             return "date"
         if all(_MOMENT.match(str(value)) and _parsed(str(value)) for value in values):
@@ -245,6 +248,8 @@ def _of_kind(value: Scalar, kind: Kind) -> Scalar:
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
         return moment.isoformat(timespec="seconds")
+    if kind == "bool" and isinstance(value, str):
+        return _TRUTHS[value.casefold()]
     return str(value) if kind == "text" else value
 
 
@@ -256,7 +261,7 @@ def _as_written(
         return Column(name, kind)
     cell = re.compile(
         rf"(?:^| \| ){re.escape(label)}: \(?[-+−]?\s?(?P<before>{_UNIT})?"
-        rf"[^|A-Z$€£¥₹%]*(?P<after>{_UNIT})?\)?(?= \| |$)"
+        rf"[^|A-Z$€£¥₹%]*?(?:[.,](?P<cents>\d\d))?\s?(?P<after>{_UNIT})?\)?(?= \| |$)"
     )
     written = [found for row in rows if (found := cell.search(row))]
     befores = {found["before"] or "" for found in written}
@@ -266,6 +271,8 @@ def _as_written(
         # What is shown may have a comma there; what is stored has a point.
         fractions = (repr(value).partition(".")[2] for value in values if value is not None)
         decimals = max((len(one) for one in fractions if one.isdigit() and one != "0"), default=0)
+        if written and all(found["cents"] for found in written):
+            decimals = max(decimals, 2)
     return Column(
         name,
         kind,

@@ -18,6 +18,7 @@ def told(tables: Tables, question: str) -> Answer:
     [
         ("How many work orders on machine B?", "2 work orders where Asset is B."),
         ("How many work orders were opened in 2012?", "1 work order where Opened is in 2012."),
+        ("How many work orders are not on machine B?", "3 work orders where Asset is not B."),
         (
             "What was the total cost?",
             "The total Cost is $470.75, of 4 work orders where Cost is given.",
@@ -63,6 +64,19 @@ def test_rows_are_called_rows_where_a_table_s_name_is_no_plural(make_tables: Mak
     assert told(tables, "What is the highest rate?").text.startswith(
         "The highest Rate is 20.5% (id 2),"
     )
+
+
+def test_money_is_told_with_the_cents_that_cells_write(make_tables: MakeTables) -> None:
+    tables = make_tables(
+        invoices__csv="Invoice,Date,Amount,Paid\n"
+        'INV-1,2024-01-12,"$1,250.00",yes\nINV-2,2024-02-03,$980.00,No\n'
+    )
+    highest = told(tables, "Which invoice has the highest amount?").text
+    assert highest == "The highest Amount is $1,250.00 (Invoice INV-1), of 2 invoices."
+    total = told(tables, "What is the total amount of invoices?").text
+    assert total == "The total Amount is $2,230.00, of 2 invoices."
+    unpaid = told(tables, "How many unpaid invoices are there?").text
+    assert unpaid == "1 invoice where Paid is false."
 
 
 def test_what_is_unclear_or_has_no_value_is_withheld_saying_why(make_tables: MakeTables) -> None:

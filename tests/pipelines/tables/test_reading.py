@@ -58,6 +58,11 @@ MOST = {"order": "descending", "limit": 1}
         ("How many work orders mention 'burst' in the note?", {**COUNT, "filters": [is_("Note", "burst", "contains")]}),
         ("How many different parts are there?", {"aggregate": "distinct", "column": "Part"}),
         ("How many machines are there?", {"aggregate": "distinct", "column": "Asset"}),
+        ("How many work orders were not on machine A?", {**COUNT, "filters": [is_("Asset", "A", "!=")]}),
+        ("How many work orders aren't done yet?", {**COUNT, "filters": [is_("Done", False)]}),
+        ("How many undone work orders are there?", {**COUNT, "filters": [is_("Done", False)]}),
+        ("How many work orders on machine A and done?", {**COUNT, "filters": [is_("Asset", "A"), is_("Done", True)]}),
+        ("How many work orders over $100 were done?", {**COUNT, "filters": [is_("Done", True), is_("Cost", 100, ">")]}),
     ],
 )  # fmt: skip
 def test_a_question_is_the_query_that_it_asks_for(
@@ -84,7 +89,15 @@ def test_a_question_is_the_query_that_it_asks_for(
     "question",
     [
         "How many work orders are still open on machine A?",
-        "How many work orders were not on machine A?",
+        "How many work orders were not on machine A or B?",
+        "How many work orders were not on machine A and done?",
+        "How many work orders were done and not done?",
+        "How many work orders are for the hose and the pump?",
+        "What are the highest and the lowest cost?",
+        "How many work orders are not the most expensive?",
+        "How many work orders have no cost?",
+        "How many work orders were done in 2010?",
+        "How many work orders are over 100?",
         "How many work orders were on machine A or B?",
         "How many more work orders has machine A than machine B?",
         "How many work orders were there on machine Z?",
@@ -120,6 +133,53 @@ def test_a_question_is_the_query_that_it_asks_for(
 )
 def test_what_is_not_all_accounted_for_is_not_guessed(orders: Tables, question: str) -> None:
     assert read(orders, question).query is None
+
+
+INVOICES = """Invoice,Customer,Date,Amount,Paid
+INV-1,Acme GmbH,2024-01-12,"$1,250.00",yes
+INV-2,Borealis AG,2024-02-03,"$980.50",No
+INV-3,Acme GmbH,2024-02-17,"$2,500.00",yes
+"""
+
+
+def test_a_column_called_as_the_rows_are_names_them(make_tables: MakeTables) -> None:
+    tables = make_tables(invoices__csv=INVOICES)
+    of_acme = read(tables, "How many invoices are there for Acme GmbH?").query
+    assert of_acme is not None
+    assert of_acme.aggregate == "count"
+    in_february = read(tables, "What is the total amount of invoices in February 2024?").query
+    assert in_february is not None
+    assert in_february.column == "Amount"
+    unpaid = read(tables, "How many invoices are not paid?").query
+    assert unpaid is not None
+    assert unpaid.filters[0].value is False
+
+
+def test_a_column_that_repeats_itself_does_not_name_the_rows(make_tables: MakeTables) -> None:
+    tables = make_tables(invoices__csv=INVOICES.replace("INV-3", "INV-1"))
+    counted = read(tables, "How many invoices are there?").query
+    assert counted is not None
+    assert counted.aggregate == "distinct"
+
+
+def test_who_does_not_have_something_is_open_where_cells_are_empty(make_tables: MakeTables) -> None:
+    tables = make_tables(invoices__csv=INVOICES.replace(",No", ","))
+    found = read(tables, "How many invoices are not paid?")
+    assert found.query is None
+    assert found.unclear == "rows without Paid may be meant, too, of the table invoices"
+
+
+def test_who_asks_for_a_row_of_people_only(make_tables: MakeTables) -> None:
+    tables = make_tables(
+        employees__csv="Name,Team,Salary\nAnna,Sales,52000\nBo,Sales,61000\nEva,Support,96000\n"
+    )
+    highest = read(tables, "Who has the highest salary in Sales?").query
+    assert highest is not None
+    assert (highest.aggregate, highest.filters[0].value) == ("maximum", "Sales")
+    people = read(tables, "How many people work in Sales?").query
+    assert people is not None
+    assert people.aggregate == "count"
+    assert read(make_tables(bills__csv=INVOICES), "Who has the highest amount?").query is None
 
 
 def test_what_two_columns_hold_has_to_be_named(make_tables: MakeTables) -> None:

@@ -33,6 +33,7 @@ from adapters.errors import ExpertError
 from adapters.lab import lab_model
 from agent.assemble import open_generator, open_indexer
 from agent.evaluation.metrics import Measured, judge
+from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Reply
 from agent.suite import SuiteQuestion, read_suite
 from agent.workspace import Workspace
@@ -101,10 +102,13 @@ def ask_all(
 
 
 def figures(
-    questions: Sequence[SuiteQuestion], replies: Sequence[Reply | Failure], prefix: str
+    questions: Sequence[SuiteQuestion],
+    replies: Sequence[Reply | Failure],
+    prefix: str,
+    recounted: Callable[[Reply], bool],
 ) -> dict[str, float | int | str]:
     judged = tuple(
-        judge(question, reply, {}, lambda one, other: 0.0)
+        judge(question, reply, {}, lambda one, other: 0.0, recounted)
         for question, reply in zip(questions, replies, strict=True)
     )
     found = Measured(prefix, judged).figures
@@ -195,7 +199,7 @@ def measured(
     processes: int,
 ) -> dict[str, float | int | str]:
     values: dict[str, float | int | str] = {}
-    stages = traced()
+    stages, recount = traced(), Recount(workspace)
     with (
         Expert(answering(workspace.path, "auto")) as ours,
         Expert(answering(workspace.path, "phi3")) as writing,
@@ -203,7 +207,7 @@ def measured(
         ways = {"": ours.ask, "phi3_": writing.ask, **rivals}
         replies, steps = ask_all(ways, questions, stages.told)
     for way, given in replies.items():
-        values |= figures(questions, given, way)
+        values |= figures(questions, given, way, recount.backs)
     # Those that take every step.
     answered = [
         reply.question

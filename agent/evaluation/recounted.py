@@ -78,7 +78,19 @@ class Recount:
             for one in self._passages
             if one.meta["document"] == document and one.meta.get("sheet") == sheet
         }
-        return list(found.values())
+        rows = list(found.values())
+        truths = {
+            name
+            for name in {name for row in rows for name in row}
+            if {_folded(str(row.get(name) or "no")) for row in rows} <= {"yes", "no"}
+        }
+        return [
+            {
+                name: _folded(str(value)) == "yes" if name in truths and value else value
+                for name, value in row.items()
+            }
+            for row in rows
+        ]
 
 
 def _result(query: TableQuery, rows: Sequence[Row]) -> Any:

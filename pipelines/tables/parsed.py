@@ -84,7 +84,10 @@ class Parsed:
         if any(link.negated for link in self.links):
             return
         spans = [(link.start, link.end) for link in self.links if _is_condition(link)]
-        spans += [(one.start, one.end) for one in self.conditions if one.named]
+        for one in self.conditions:
+            # "over 200", and "a cost over 200"
+            before = [link.start for link in self.links if link.end == one.start]
+            spans += [(start, one.end) for start in (one.start, *before) if one.named]
         for place, token in enumerate(self.tokens):
             if token.word != "and" or place in self.taken:
                 continue

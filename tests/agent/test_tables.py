@@ -20,11 +20,11 @@ from pipelines.tables import Tables
 from pipelines.tables.answer import TableAnswerer
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
-ORDERS = """Order,Truck,Opened,Cost,Fault
-1,T1,2020-01-05,100.50,Brakes
-2,T1,2020-03-11,20.25,Lights
-3,T2,2021-03-09,300.00,Brakes
-4,T3,2021-07-30,80.00,Engine
+ORDERS = """Order,Truck,Opened,Cost,Fault,Warranty
+1,T1,2020-01-05,100.50,Brakes,yes
+2,T1,2020-03-11,20.25,Lights,no
+3,T2,2021-03-09,300.00,Brakes,No
+4,T3,2021-07-30,80.00,Engine,no
 """
 GUIDE = "# Repairs\n\nA repair order is closed by the foreman on the same day.\n"
 
@@ -135,6 +135,9 @@ def test_a_changed_index_is_counted_anew(tmp_path: Path) -> None:
         "What was the highest cost?",
         "How many different faults are there?",
         "How many repair orders cost between 50 and 200?",
+        "How many repair orders were not on truck T1?",
+        "How many repair orders were not on warranty?",
+        "How many repair orders had brakes and a cost over 50?",
     ],
 )
 def test_counting_again_backs_what_is_right_and_nothing_else(

@@ -18,6 +18,7 @@ from haystack.components.converters.multi_file_converter import MultiFileConvert
 from haystack.components.preprocessors import DocumentSplitter
 from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
 from haystack.components.writers import DocumentWriter
+from haystack.core.errors import PipelineRuntimeError
 from haystack.dataclasses import ChatMessage
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 from haystack_integrations.components.embedders.sentence_transformers import (
@@ -25,6 +26,7 @@ from haystack_integrations.components.embedders.sentence_transformers import (
     SentenceTransformersTextEmbedder,
 )
 
+from adapters.errors import ExpertError
 from agent.reply import Reply
 from pipelines.answer import NOT_IN_SOURCES, Answer
 from pipelines.citations import resolve
@@ -88,13 +90,19 @@ class HaystackRag:
 def _ask(pipeline: Pipeline, question: str) -> Reply:
     """Answer a question; its marks are resolved as ours are, so that one judge serves both."""
     started = time.perf_counter()
-    found: dict[str, Any] = pipeline.run(
-        {
-            "embedder": {"text": question},
-            "prompt": {"question": question},
-        },
-        include_outputs_from={"retriever"},
-    )
+    try:
+        found: dict[str, Any] = pipeline.run(
+            {
+                "embedder": {"text": question},
+                "prompt": {"question": question},
+            },
+            include_outputs_from={"retriever"},
+        )
+    except PipelineRuntimeError as error:
+        if isinstance(error.__cause__, ExpertError):
+            # Its splitter counts words, not tokens: passages may be too long for the model.
+            raise error.__cause__ from None
+        raise
     took = 1000 * (time.perf_counter() - started)
     (reply,) = found["generator"]["replies"]
     evidence = [

@@ -30,6 +30,7 @@ class Recount:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._passages: Sequence[Document] | None = None
+        self._read: dict[tuple[str, str | None], list[Row]] = {}
 
     def backs(self, reply: Reply) -> bool:
         """Say whether the rows that a reply's query is about give what its answer says.
@@ -63,6 +64,11 @@ class Recount:
         return any(_says(text, result) for result in results.values())
 
     def _rows(self, document: str, sheet: str | None) -> list[Row]:
+        if (document, sheet) not in self._read:
+            self._read[document, sheet] = self._rows_of(document, sheet)
+        return self._read[document, sheet]
+
+    def _rows_of(self, document: str, sheet: str | None) -> list[Row]:
         if self._passages is None:
             from agent.assemble import open_store
 

@@ -58,9 +58,7 @@ class Conditions:
 
     def _check_all_say(self, column: Column) -> None:
         """Refuse to say which rows do not have a value where some leave it open."""
-        table = self._parsed.vocabulary.table
-        place = table.columns.index(column)
-        if any(row[place] is None for row in table.values):
+        if None in self._parsed.vocabulary.table.values_of(column):
             raise UnclearError(f"rows without {column.name} may be meant, too,")
 
     def _hinted(self, link: Link) -> tuple[Column, ...]:
@@ -161,9 +159,8 @@ class Conditions:
 
     def _check_range(self, column: Column, one: Condition) -> None:
         """Refuse dates of which the table knows nothing."""
-        table = self._parsed.vocabulary.table
-        place = table.columns.index(column)
-        values = sorted(str(row[place]) for row in table.values if row[place] is not None)
+        held = self._parsed.vocabulary.table.values_of(column)
+        values = sorted(str(value) for value in held if value is not None)
         first, last = values[0], values[-1]
         for value in map(str, one.values):
             if not first[: len(value)] <= value <= last[: len(value)]:

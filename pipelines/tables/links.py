@@ -226,8 +226,8 @@ class Vocabulary:
         """Whether a column is called as the rows are and names each: "Invoice" of invoices."""
         if key not in self._rows or len(link.columns) != 1:
             return False
-        place = self.table.columns.index(link.columns[0])
-        return len({row[place] for row in self.table.values} - {None}) == len(self.table.rows)
+        values = self.table.values_of(link.columns[0])
+        return len(set(values) - {None}) == len(values)
 
     def _value(self, tokens: Sequence[Token], start: int, end: int, key: str) -> Link | None:
         held = self._values.get(key, [])

@@ -96,6 +96,11 @@ class Table:
         """Return the column of a name; None when there is no such."""
         return next((column for column in self.columns if column.name == name), None)
 
+    def values_of(self, column: Column) -> list[Scalar | None]:
+        """Return a column's values in the order of the rows."""
+        place = self.columns.index(column)
+        return [row[place] for row in self.values]
+
     def cite(self, row: int) -> Citation:
         """Return the citation of a row, by its number from 0."""
         place = self.rows[row]

@@ -55,9 +55,8 @@ def _which(result: TableResult, column: Column) -> str:
     if len(result.citations) != 1:
         return ""
     table = result.table
-    for place, one in enumerate(table.columns):
-        values = {row[place] for row in table.values}
-        if one is not column and len(values) == len(table.rows):
+    for one in table.columns:
+        if one is not column and len(set(table.values_of(one))) == len(table.rows):
             found = shown_in(result.citations[0].quote, one.name)
             return f" ({one.name} {found})" if found else ""
     return ""
@@ -128,10 +127,8 @@ def shown_in(row: str, column: str) -> str | None:
 
 def _where(table: Table, filters: Sequence[Filter], column: Column | None) -> str:
     told = [_condition(table.column(one.column), one) for one in filters]
-    if column is not None:
-        place = table.columns.index(column)
-        if any(row[place] is None for row in table.values):
-            told.append(f"{column.name} is given")
+    if column is not None and None in table.values_of(column):
+        told.append(f"{column.name} is given")
     return f" where {' and '.join(told)}" if told else ""
 
 

@@ -48,5 +48,5 @@ def _score(document: Document) -> float:
 
 
 def _with_score(document: Document, score: float) -> Document:
-    parts = document.meta.get(SCORES, {}) | {"rerank": score}
+    parts = document.meta.get(SCORES, {}) | {"late": score}
     return replace(document, score=score, meta=document.meta | {SCORES: parts})

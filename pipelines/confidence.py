@@ -3,34 +3,25 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from pipelines.answer import Citation
 from pipelines.evidence import Evidence
+from pipelines.logistic import Logistic, logistic
 from pipelines.read import Text, open_reader
 
 CALIBRATION = Path(__file__).parent / "weights" / "phi3.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """A logistic regression over :func:`features`.
+@cache
+def load_calibration() -> Logistic:
+    """Return the shipped regression over :func:`features`.
 
     Fitted by ``benchmarks/calibrate_phi3.py`` on replies of the lab model to questions half of
     which have no answer.
     """
-
-    intercept: float
-    weights: tuple[float, ...]
-
-
-@cache
-def load_calibration() -> Calibration:
-    """Return the shipped calibration."""
-    shipped = json.loads(CALIBRATION.read_text(encoding="utf-8"))["calibration"]
-    return Calibration(shipped["intercept"], tuple(shipped["weights"]))
+    return logistic(json.loads(CALIBRATION.read_text(encoding="utf-8"))["calibration"])
 
 
 def features(
@@ -64,7 +55,4 @@ def features(
 
 def confidence(found: Sequence[float]) -> float:
     """Return the calibrated probability that an answer with these features is right."""
-    calibration = load_calibration()
-    weighed = zip(calibration.weights, found, strict=True)
-    logit = calibration.intercept + sum(weight * value for weight, value in weighed)
-    return 1 / (1 + math.exp(-max(min(logit, 50.0), -50.0)))
+    return load_calibration().probability(found)

@@ -13,6 +13,7 @@ from pipelines.embed.embedder import TokenStates
 from pipelines.late_interaction import MIME, compare, load_late_interaction
 from pipelines.rerank import tokens_of
 from pipelines.rerank_scoring import sentence_scores
+from pipelines.retrieve import SCORES
 from pipelines.sentences import sentence_spans
 from pipelines.split import passage_context
 
@@ -37,6 +38,8 @@ class Evidence:
     :param score: How well its best sentence meets the question's words, from 0 to 1.
     :param sentences: Its sentences: where each begins and ends in ``text``, and how well it
         meets the question's words.
+    :param late: Its passage's score by the reranker of late interaction, comparable between
+        questions; None where another one ranked it.
     """
 
     document: str
@@ -49,6 +52,7 @@ class Evidence:
     text: str
     score: float
     sentences: tuple[tuple[int, int, float], ...] = ()
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,4 +245,5 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
         text=(document.content or "")[start:end],
         score=min(max(score, 0.0), 1.0),
         sentences=tuple((s.start - start, s.end - start, s.score) for s in taken),
+        late=meta.get(SCORES, {}).get("late"),
     )

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,27 +11,39 @@ from typing import Any
 from haystack import component, default_from_dict, default_to_dict
 
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
+from pipelines.answer_signs import NAMES, Asked
 from pipelines.evidence import Evidence
+from pipelines.logistic import Logistic, logistic
 from pipelines.read import Reader, Reading, Text, open_reader
 
 CALIBRATION = Path(__file__).parent / "weights" / "quote.json"
 
 
+# What is known of a sentence, and of an answer, in the order of their features.
+OF_SENTENCE = ("reader", "reader_ahead", "late", "late_of_piece", "place", *NAMES)
+OF_ANSWER = (
+    *("best", "second", "reader", "late", "late_of_piece"),
+    *("rank_score", "rank_score_ahead"),
+)
+# Log odds in place of a second sentence where there is one only.
+_NO_SECOND = -8.0
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How sure a sentence is to answer, and from when on it is given.
+    """How sure a sentence is to answer, how sure the answer is, and from when on it is given.
 
     Fitted by ``benchmarks/calibrate_quote.py`` on questions with and without an answer.
 
-    :param intercept: Of the logistic regression whose weights follow.
-    :param weights: Of the features, in the order of :class:`Candidate`'s.
+    :param sentence: Over :class:`Candidate`'s features: that a sentence answers.
+    :param answer: Over :func:`answer_features`: that the best one or two do.
     :param threshold: Least probability that is given as an answer.
     :param second: Least odds, relative to the first sentence's, of a second one: beside a sure
         first sentence it is not given.
     """
 
-    intercept: float
-    weights: tuple[float, ...]
+    sentence: Logistic
+    answer: Logistic
     threshold: float
     second: float
 
@@ -44,10 +56,10 @@ class Candidate:
     :param start: Where the sentence begins in the piece's text.
     :param end: Where it ends.
     :param reading: The words of it that answer best.
-    :param features: The reader's score; that score against the best one in other pieces;
-        the sentence's and the piece's scores by late interaction; the logarithm of the
-        piece's place.
-    :param probability: That it answers the question.
+    :param features: In the order of ``OF_SENTENCE``: the reader's score; that score against the
+        best one in other pieces; the sentence's and the piece's scores by late interaction; the
+        logarithm of the piece's place; its :meth:`pipelines.answer_signs.Asked.signs`.
+    :param log_odds: That it answers the question.
     """
 
     piece: int
@@ -55,22 +67,54 @@ class Candidate:
     end: int
     reading: Reading
     features: tuple[float, ...]
-    probability: float
+    log_odds: float
+
+    @property
+    def probability(self) -> float:
+        """That it answers the question."""
+        return 1 / (1 + math.exp(-max(min(self.log_odds, 50.0), -50.0)))
+
+
+def answer_features(
+    evidence: Sequence[Evidence], candidates: Sequence[Candidate]
+) -> tuple[float, ...]:
+    """Return what is known of an answer as a whole, in the order of ``OF_ANSWER``.
+
+    That is: the log odds of the likeliest two sentences; the reader's best score; the best scores
+    by late interaction of a sentence and a piece; the first passage's score, and by how much it is
+    ahead of the last one's, not a number where another reranker ranked them.
+
+    :param evidence: What was found, best first.
+    :param candidates: Its sentences, the likeliest first; at least one.
+    """
+    first, *others = candidates
+    columns = zip(*(candidate.features for candidate in candidates), strict=True)
+    most = dict(zip(OF_SENTENCE, map(max, columns), strict=True))
+    scores = [math.nan if piece.late is None else piece.late for piece in evidence]
+    return (
+        first.log_odds,
+        others[0].log_odds if others else _NO_SECOND,
+        *(most[name] for name in OF_ANSWER[2:5]),
+        scores[0],
+        scores[0] - scores[-1],
+    )
 
 
 @cache
 def load_calibration() -> Calibration:
     """Return the shipped calibration."""
     shipped = json.loads(CALIBRATION.read_text(encoding="utf-8"))["calibration"]
-    return Calibration(**shipped | {"weights": tuple(shipped["weights"])})
+    fitted = {name: logistic(shipped[name]) for name in ("sentence", "answer")}
+    return Calibration(**shipped | fitted)
 
 
 @component
 class QuoteAnswerer:
     """Quotes the sentence of the evidence that answers a question, or abstains.
 
-    The reader (:mod:`pipelines.read`) looks for the answer in each sentence; the calibrated
-    probability of the best one decides whether it is given. A second sentence joins it
+    The reader (:mod:`pipelines.read`) looks for the answer in each sentence, the sentences'
+    forms speak for them (:mod:`pipelines.answer_signs`), and the calibrated
+    probability of the answer decides whether it is given. A second sentence joins the first
     where that is almost as likely to be the one.
 
     :param threshold: Least probability of an answer; the calibrated one by default.
@@ -116,17 +160,29 @@ class QuoteAnswerer:
         calibration = load_calibration()
         best = candidates[0]
         threshold = calibration.threshold if self.threshold is None else self.threshold
-        if best.probability < threshold:
+        sure = calibration.answer.probability(answer_features(evidence, candidates))
+        if sure < threshold:
             near = _cited(evidence, best)
-            return {"answer": Answer(None, best.probability, reason=NOT_IN_SOURCES, nearest=near)}
-        least = calibration.second * _odds(best)
+            return {"answer": Answer(None, sure, reason=NOT_IN_SOURCES, nearest=near)}
+        least = best.log_odds + math.log(calibration.second)
         # Documents repeat themselves: the same sentence again would say nothing.
         told = _words(evidence, best)
         others = [c for c in candidates[1:] if _words(evidence, c) != told][:1]
-        return {"answer": _quoted(evidence, [best, *(c for c in others if _odds(c) >= least)])}
+        chosen = [best, *(c for c in others if c.log_odds >= least)]
+        return {"answer": _quoted(evidence, chosen, sure)}
 
-    def candidates(self, query: str, evidence: list[Evidence]) -> list[Candidate]:
-        """Return every sentence of the evidence that asks nothing, the likeliest answer first."""
+    def candidates(
+        self,
+        query: str,
+        evidence: list[Evidence],
+        weigh: Callable[[Sequence[float]], float] | None = None,
+    ) -> list[Candidate]:
+        """Return every sentence of the evidence that asks nothing, the likeliest answer first.
+
+        :param query: The question.
+        :param evidence: What was found, best first.
+        :param weigh: Gives the log odds of a sentence's features; as calibrated by default.
+        """
         self.warm_up()
         assert self._reader is not None  # noqa: S101
         readings = self._reader.read(
@@ -134,10 +190,11 @@ class QuoteAnswerer:
             [Text(e.context, e.text, [(s, end) for s, end, _ in e.sentences]) for e in evidence],
         )
         best = [max((r.score for r in of_piece), default=-math.inf) for of_piece in readings]
-        calibration = load_calibration()
-        found = []
+        weigh = weigh or load_calibration().sentence.log_odds
+        asked, found = Asked(query), []
         for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
             other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
+            around = f"{piece.context} {piece.text}"
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
                 # What asks does not answer: a heading, "6 weeks? 8 weeks?" in brackets.
                 asks = piece.text[start:end].rstrip(")\"'”’ ").endswith("?")
@@ -149,16 +206,11 @@ class QuoteAnswerer:
                     score,
                     piece.score,
                     math.log(number + 1),
+                    *asked.signs(piece.text[start:end], around),
                 )
-                weighed = zip(calibration.weights, features, strict=True)
-                logit = calibration.intercept + sum(weight * value for weight, value in weighed)
-                probability = 1 / (1 + math.exp(-max(min(logit, 50.0), -50.0)))
-                found.append(Candidate(number, start, end, reading, features, probability))
-        return sorted(found, key=lambda candidate: -candidate.probability)
-
-
-def _odds(candidate: Candidate) -> float:
-    return candidate.probability / (1 - candidate.probability + 1e-9)
+                odds = weigh(features)
+                found.append(Candidate(number, start, end, reading, features, odds))
+        return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
 def _words(evidence: list[Evidence], candidate: Candidate) -> str:
@@ -170,7 +222,7 @@ def _cited(evidence: list[Evidence], candidate: Candidate) -> Citation:
     return cite(evidence[candidate.piece], candidate.start, candidate.end, candidate.probability)
 
 
-def _quoted(evidence: list[Evidence], chosen: list[Candidate]) -> Answer:
+def _quoted(evidence: list[Evidence], chosen: list[Candidate], sure: float) -> Answer:
     """Return the answer of one sentence, or of two in the order in which they stand."""
     first = chosen[0]
     if len(chosen) == 2 and chosen[1].piece == first.piece:
@@ -185,7 +237,7 @@ def _quoted(evidence: list[Evidence], chosen: list[Candidate]) -> Answer:
         length += len(text) + 1
     return Answer(
         " ".join(texts),
-        first.probability,
+        sure,
         tuple(_cited(evidence, candidate) for candidate in chosen),
         highlights=tuple(highlights),
     )

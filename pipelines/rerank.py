@@ -97,7 +97,7 @@ class LateReranker:
         query_tokens: TokenStates | None = None,
         top_k: int | None = None,
     ) -> dict[str, list[Document]]:
-        """Return the best candidates, best first; ``meta["_scores"]["rerank"]`` is added.
+        """Return the best candidates, best first; ``meta["_scores"]["late"]`` is added.
 
         :param query: The question, as text; what is compared are its tokens.
         :param documents: Candidates with token states in their blobs and score parts in
@@ -126,7 +126,7 @@ class LateReranker:
             [part.get("bm25") for part in parts],
             [part.get("vector") for part in parts],
         )
-        ranked = _ordered(documents, self._scorer(values).tolist())
+        ranked = _ordered(documents, self._scorer(values).tolist(), "late")
         return {"documents": settle(query, ranked, self.close)[: top_k or self.top_k]}
 
 
@@ -188,7 +188,7 @@ class CrossEncoderReranker:
         ranked = self._ranker.run(query=query, documents=documents, top_k=len(documents) or 1)
         found = ranked["documents"]
         scores = [float(document.score or 0.0) for document in found]
-        return {"documents": _ordered(found, scores)[: top_k or self.top_k]}
+        return {"documents": _ordered(found, scores, "rerank")[: top_k or self.top_k]}
 
 
 def tokens_of(document: Document) -> PassageTokens:
@@ -204,12 +204,12 @@ def tokens_of(document: Document) -> PassageTokens:
     return unpack(document.blob.data)
 
 
-def _ordered(documents: list[Document], scores: list[float]) -> list[Document]:
+def _ordered(documents: list[Document], scores: list[float], part: str) -> list[Document]:
     scored = [
         replace(
             document,
             score=score,
-            meta=document.meta | {SCORES: document.meta.get(SCORES, {}) | {"rerank": score}},
+            meta=document.meta | {SCORES: document.meta.get(SCORES, {}) | {part: score}},
         )
         for document, score in zip(documents, scores, strict=True)
     ]

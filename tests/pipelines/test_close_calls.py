@@ -13,7 +13,7 @@ OTHER = "Salaries are paid on the last working day of the month."
 
 def ranked(*scored):
     return [
-        Document(id=text, content=text, score=score, meta={SCORES: {"bm25": 1.0, "rerank": score}})
+        Document(id=text, content=text, score=score, meta={SCORES: {"bm25": 1.0, "late": score}})
         for text, score in scored
     ]
 
@@ -27,7 +27,7 @@ def test_scores_keep_their_places():
     found = settle(QUESTION, ranked((TALKS, 2.0), (ANSWERS, 1.5), (OTHER, -3.0)), margin=1.0)
     assert [document.score for document in found] == [2.0, 1.5, -3.0]
     assert [document.meta[SCORES] for document in found] == [
-        {"bm25": 1.0, "rerank": score} for score in (2.0, 1.5, -3.0)
+        {"bm25": 1.0, "late": score} for score in (2.0, 1.5, -3.0)
     ]
 
 

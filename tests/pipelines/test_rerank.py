@@ -59,7 +59,7 @@ def test_the_passage_that_answers_comes_first(embedder, store, question, expecte
     scores = [document.score for document in found]
     assert scores == sorted(scores, reverse=True)
     parts = found[0].meta["_scores"]
-    assert parts["rerank"] == found[0].score
+    assert parts["late"] == found[0].score
     assert {"bm25", "vector", "fused"} <= set(parts)
 
 

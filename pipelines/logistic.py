@@ -1,0 +1,37 @@
+"""A logistic regression that was fitted elsewhere."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """Weighs features into a probability.
+
+    :param intercept: The log odds of features that are all 0.
+    :param weights: Log odds for each unit of a feature.
+    :param typical: What stands in for each feature where it is not known (NaN); may be empty
+        where all always are.
+    """
+
+    intercept: float
+    weights: tuple[float, ...]
+    typical: tuple[float, ...] = ()
+
+    def log_odds(self, features: Sequence[float]) -> float:
+        """Return the log odds of these features."""
+        known = [
+            self.typical[n] if math.isnan(value) else value for n, value in enumerate(features)
+        ]
+        weighed = zip(self.weights, known, strict=True)
+        return self.intercept + sum(weight * value for weight, value in weighed)
+
+    def probability(self, features: Sequence[float]) -> float:
+        """Return the probability of these features."""
+        return 1 / (1 + math.exp(-max(min(self.log_odds(features), 50.0), -50.0)))
+
+
+def logistic(stored: dict[str, object]) -> Logistic:
+    """Return a regression as it is stored in JSON."""
+    return Logistic(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})  # type: ignore[arg-type]

@@ -6,11 +6,14 @@
 The workspace holds the example industries and their adapters, as ``expert demo`` makes it. A
 route counts as serving a question when it is the one that the question was written for:
 look-ups for retrieval, know-how in other words for the adapters, both in one question for
-hybrid, and everybody's questions for abstain. ``examples/routing.jsonl`` is not learned from; it
-is what the heads are measured on, beside each industry with heads fitted on the other two.
+hybrid, and everybody's questions for abstain. Some are asked beside an adapter that was taught
+other look-ups of the same documents: what it was not taught it does not know, however near that is.
+``examples/routing.jsonl`` is not learned from; it is what the heads are measured on, beside each
+industry with heads fitted on the other two.
 """
 
 import argparse
+import json
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,6 +25,7 @@ from report import report
 
 from agent.assemble import open_pipeline
 from agent.router.decision import ROUTES
+from agent.router.memory import Known, Memory
 from agent.router.policy import Policy
 from agent.router.remember import FOREIGN
 from agent.router.router import Router
@@ -31,9 +35,21 @@ from agent.workspace import Workspace
 from pipelines.search import search
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-INDUSTRIES = ("hr", "health", "maintenance")
+INDUSTRIES = {"hr": "hr-advisor", "health": "health-desk", "maintenance": "maintenance-planner"}
 ALONE_ROUTES = ("retrieval", "abstain")
 _JOINED = 60
+# Of each industry, look-ups beside an adapter that was taught others, and know-how beside it.
+_UNTAUGHT, _BESIDE = 168, 50
+# The health pages are named after what they are about.
+_FORMS = (
+    "What is {}?",
+    "What causes {}?",
+    "How is {} treated?",
+    "Who is at risk of {}?",
+    "What are the symptoms of {}?",
+    "How common is {}?",
+    "what helps against {}",
+)
 _WRAPPED = 0.4
 # What people say around a question, so that its length and its parts tell little.
 _BEFORE = (
@@ -60,16 +76,22 @@ _JOINTS = (" and ", " And ", "? ", "? Also, ", ", and ", "? And then, ")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with the route that it was written for."""
+    """A question with the route that it was written for.
+
+    :param taught: What its industry's adapter was taught beside, or in place of, its know-how.
+    :param alone: Whether in place of it.
+    """
 
     group: str
     question: str
     route: str
+    taught: tuple[str, ...] = ()
+    alone: bool = False
 
 
 def questions_of(chance: random.Random) -> list[Asked]:
     """Return what to learn from."""
-    asked = []
+    asked, beside, other = [], [], random.Random(2)
     for name in INDUSTRIES:
         folder = EXAMPLES / name
         suite = read_suite(folder / "questions.jsonl").questions
@@ -79,13 +101,44 @@ def questions_of(chance: random.Random) -> list[Asked]:
         asked += [Asked(name, one, "retrieval") for one in looked_up]
         asked += [Asked(name, one.question, "abstain") for one in suite if "scope" in one.kind]
         asked += [Asked(name, one, "expert") for one in known]
-        for _ in range(_JOINED):
-            pair = [chance.choice(known).rstrip("?"), chance.choice(looked_up).rstrip("?")]
-            chance.shuffle(pair)
-            joint = chance.choice(_JOINTS)
-            second = pair[1] if "?" in joint else pair[1][0].lower() + pair[1][1:]
-            asked.append(Asked(name, f"{pair[0]}{joint}{second}?", "hybrid"))
-    return [replace(one, question=wrapped(one.question, chance)) for one in asked]
+        asked += [Asked(name, joined(known, looked_up, chance), "hybrid") for _ in range(_JOINED)]
+        beside += beside_taught(name, looked_up, known, other)
+    return [
+        *(replace(one, question=wrapped(one.question, chance)) for one in asked),
+        *(replace(one, question=wrapped(one.question, other)) for one in beside),
+    ]
+
+
+def joined(known: Sequence[str], looked_up: Sequence[str], chance: random.Random) -> str:
+    """Return one question that asks for what an adapter knows and for what documents say."""
+    pair = [chance.choice(known).rstrip("?"), chance.choice(looked_up).rstrip("?")]
+    chance.shuffle(pair)
+    joint = chance.choice(_JOINTS)
+    second = pair[1] if "?" in joint else pair[1][0].lower() + pair[1][1:]
+    return f"{pair[0]}{joint}{second}?"
+
+
+def beside_taught(
+    name: str, looked_up: Sequence[str], known: Sequence[str], chance: random.Random
+) -> list[Asked]:
+    """Return what is asked beside an adapter that was taught half of the look-ups."""
+    folder = EXAMPLES / name
+    rows = folder / "training.jsonl"
+    lines = rows.read_text(encoding="utf-8").splitlines() if rows.is_file() else []
+    others = [json.loads(line)["question"] for line in lines]
+    pages = [path.stem.replace("-", " ") for path in sorted((folder / "documents").rglob("*.*"))]
+    about = [chance.choice(_FORMS).format(page) for page in pages if name == "health"]
+    shuffled = chance.sample(looked_up, len(looked_up))
+    half = len(shuffled) // 2
+    asked = []
+    for told, left in ((shuffled[:half], shuffled[half:]), (shuffled[half:], shuffled[:half])):
+        taught = (*told, *others)
+        some = chance.choices([*left, *about], k=_UNTAUGHT // 2)
+        asked += [Asked(name, one, "retrieval", taught, chance.random() < 0.5) for one in some]
+        for _ in range(_BESIDE // 2):
+            asked.append(Asked(name, chance.choice(known), "expert", taught))
+            asked.append(Asked(name, joined(known, left, chance), "hybrid", taught))
+    return asked
 
 
 def wrapped(question: str, chance: random.Random) -> str:
@@ -116,7 +169,27 @@ def look(workspace: Workspace, asked: Sequence[Asked], foreign: int) -> list[tup
             return search(pipeline, text, top_k=10)
 
         ours = [replace(one, question=wrapped(one.question, chance)) for one in ours]
-        return [(one, router.look(one.question, probe=probe)) for one in [*asked, *ours]]
+        memories = {((), False): router.memory}
+        seen = []
+        for one in [*asked, *ours]:
+            key = (one.taught, one.alone)
+            if key not in memories:
+                memories[key] = taught_beside(router, memories[(), False], one)
+            router.memory = memories[key]
+            seen.append((one, router.look(one.question, probe=probe)))
+        return seen
+
+
+def taught_beside(router: Router, memory: Memory, asked: Asked) -> Memory:
+    """Return the memory in which an industry's adapter was taught what a question says."""
+    name = INDUSTRIES[asked.group]
+    before = memory.adapters[name]
+    vectors = np.stack([one.vector for one in router.embedder.embed_queries(list(asked.taught))])
+    known = Known(before.reference, asked.taught, vectors)
+    if not asked.alone:
+        both = (*before.questions, *asked.taught)
+        known = Known(before.reference, both, np.vstack([before.vectors, vectors]))
+    return replace(memory, adapters={**memory.adapters, name: known})
 
 
 def fit(seen: Sequence[tuple[Asked, dict]], names: dict[int, tuple] = STAGES) -> Success:
@@ -170,11 +243,17 @@ def main() -> None:
     for route in ROUTES:
         of_route = [pair for pair in told if pair[0].route == route]
         figures[f"suite_right_{route}"] = float(np.mean(right(success, of_route, policy)))
+    shipped = Success.load()
     for name in INDUSTRIES:
         others = fit([pair for pair in learned if pair[0].group != name])
         own = [pair for pair in learned if pair[0].group == name]
         figures[f"{name}_by_the_others"] = float(np.mean(right(others, own, policy)))
-    alone = fit([pair for pair in learned if pair[0].route in ALONE_ROUTES], names=ALONE)
+        untaught = [one for one in own if one[0].taught and one[0].route == "retrieval"]
+        figures[f"{name}_untaught_by_the_others"] = float(np.mean(right(others, untaught, policy)))
+        figures[f"{name}_untaught_shipped"] = float(np.mean(right(shipped, untaught, policy)))
+    # Where no adapter is, nothing was taught.
+    apart = [(one, f) for one, f in learned if one.route in ALONE_ROUTES and not one.taught]
+    alone = fit(apart, names=ALONE)
     for pair_route in ALONE_ROUTES:
         of_route = [pair for pair in told if pair[0].route == pair_route]
         figures[f"documents_right_{pair_route}"] = float(np.mean(right(alone, of_route, policy)))

@@ -29,7 +29,12 @@ class Logistic:
 
     def probability(self, features: Sequence[float]) -> float:
         """Return the probability of these features."""
-        return 1 / (1 + math.exp(-max(min(self.log_odds(features), 50.0), -50.0)))
+        return sigmoid(self.log_odds(features))
+
+
+def sigmoid(log_odds: float) -> float:
+    """Return the probability of log odds, 0 and 1 themselves aside."""
+    return 1 / (1 + math.exp(-max(min(log_odds, 50.0), -50.0)))
 
 
 def logistic(stored: dict[str, object]) -> Logistic:

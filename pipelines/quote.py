@@ -13,11 +13,10 @@ from haystack import component, default_from_dict, default_to_dict
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.answer_signs import NAMES, Asked
 from pipelines.evidence import Evidence
-from pipelines.logistic import Logistic, logistic
+from pipelines.logistic import Logistic, logistic, sigmoid
 from pipelines.read import Reader, Reading, Text, open_reader
 
 CALIBRATION = Path(__file__).parent / "weights" / "quote.json"
-
 
 # What is known of a sentence, and of an answer, in the order of their features.
 OF_SENTENCE = ("reader", "reader_ahead", "late", "late_of_piece", "place", *NAMES)
@@ -72,7 +71,7 @@ class Candidate:
     @property
     def probability(self) -> float:
         """That it answers the question."""
-        return 1 / (1 + math.exp(-max(min(self.log_odds, 50.0), -50.0)))
+        return sigmoid(self.log_odds)
 
 
 def answer_features(
@@ -113,9 +112,9 @@ class QuoteAnswerer:
     """Quotes the sentence of the evidence that answers a question, or abstains.
 
     The reader (:mod:`pipelines.read`) looks for the answer in each sentence, the sentences'
-    forms speak for them (:mod:`pipelines.answer_signs`), and the calibrated
-    probability of the answer decides whether it is given. A second sentence joins the first
-    where that is almost as likely to be the one.
+    forms speak for them (:mod:`pipelines.answer_signs`), and the calibrated probability of the
+    answer decides whether it is given. A second sentence joins the first where it is almost as
+    likely to be the one.
 
     :param threshold: Least probability of an answer; the calibrated one by default.
     """

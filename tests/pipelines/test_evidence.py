@@ -41,6 +41,12 @@ def test_by_tokens_it_needs_no_common_words():
     assert 0 < evidence.score <= 1
 
 
+def test_it_keeps_the_score_that_compares_between_questions():
+    ranked, other = passage(_scores={"late": 2.5}), passage(_scores={"rerank": 0.9})
+    pieces = EvidenceSelector().run("Where are tools kept?", [ranked, other])["evidence"]
+    assert [piece.late for piece in pieces] == [2.5, None]
+
+
 def test_the_last_passage_is_cut_to_its_best_sentence_with_neighbours():
     many = " ".join(f"Sentence number {n} is about the weather." for n in range(20))
     document = Document(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND
@@ -68,6 +70,17 @@ def test_without_evidence_it_says_so(answerer: QuoteAnswerer) -> None:
     answer = answerer.run(ASKED, [])["answer"]
     assert (answer.text, answer.reason, answer.nearest) == (None, NOTHING_FOUND, None)
     assert answerer.run(ASKED, [piece(" ")])["answer"].reason == NOTHING_FOUND
+
+
+def test_a_passage_far_ahead_of_the_others_makes_an_answer_surer(answerer: QuoteAnswerer) -> None:
+    def sure(*scores: float | None) -> float:
+        pieces = [piece(LEAVE), piece("The pump was repaired in May.", "pump.md", 0.2)]
+        ranked = [replace(one, late=score) for one, score in zip(pieces, scores, strict=True)]
+        return answerer.run(ASKED, ranked)["answer"].confidence
+
+    assert sure(9.0, 1.0) > sure(9.0, 8.0) > sure(1.0, 0.0)
+    # Where another reranker ranked them, that says nothing either way.
+    assert sure(9.0, 1.0) > sure(None, None) > sure(1.0, 0.0)
 
 
 def test_the_threshold_can_be_set(answerer: QuoteAnswerer) -> None:

@@ -20,7 +20,8 @@ _ASKS_QUANTITY = re.compile(
 )
 _QUANTITY = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|third|quarter|once|twice"
-    r"|dozen|hundred|thousand|million)\b",
+    r"|dozens?|hundreds?|thousands?|millions?|few|several|couple|every|daily|weekly|fortnightly"
+    r"|monthly|quarterly|yearly|annual|annually|immediately)\b",
     re.IGNORECASE,
 )
 _ASKS_MONEY = re.compile(

@@ -49,7 +49,17 @@ class Asked:
         self._marks = names(question) | set(re.findall(r"\d[\d.,]*\d|\d", question))
         self._length = math.log(len(stems(content_words(question))) + 1)
 
-    def signs(self, sentence: str, around: str) -> tuple[float, ...]:
+    def marked(self, around: str) -> float:
+        """Return the share of the question's names and figures in a text, .5 where it has none.
+
+        :param around: A passage, and what it stands under.
+        """
+        if not self._marks:
+            return 0.5
+        low = around.casefold()
+        return sum(mark in low for mark in self._marks) / len(self._marks)
+
+    def signs(self, sentence: str, marked: float) -> tuple[float, ...]:
         """Return the signs of a sentence, in the order of ``NAMES``.
 
         Whether it has a quantity, money, a name or a reason where one is asked for, or no
@@ -58,7 +68,7 @@ class Asked:
         logarithm of how many words the question has.
 
         :param sentence: The sentence.
-        :param around: The passage that it stands in, and what that stands under.
+        :param marked: :meth:`marked` of the passage that it stands in, the same for all of it.
         """
         quantity = bool(_QUANTITY.search(sentence))
         seen = (
@@ -72,13 +82,7 @@ class Asked:
             "|" in sentence,
             sentence.startswith("- "),
             sentence.rstrip().endswith(":"),
-            self._found(around),
+            marked,
             self._length,
         )
         return tuple(float(one) for one in seen)
-
-    def _found(self, around: str) -> float:
-        if not self._marks:
-            return 0.5
-        low = around.casefold()
-        return sum(mark in low for mark in self._marks) / len(self._marks)

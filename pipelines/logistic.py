@@ -1,8 +1,9 @@
 """A logistic regression that was fitted elsewhere."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,6 @@ def sigmoid(log_odds: float) -> float:
     return 1 / (1 + math.exp(-max(min(log_odds, 50.0), -50.0)))
 
 
-def logistic(stored: dict[str, object]) -> Logistic:
+def logistic(stored: Mapping[str, Any]) -> Logistic:
     """Return a regression as it is stored in JSON."""
-    return Logistic(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})  # type: ignore[arg-type]
+    return Logistic(stored["intercept"], tuple(stored["weights"]), tuple(stored.get("typical", ())))

@@ -193,7 +193,7 @@ class QuoteAnswerer:
         asked, found = Asked(query), []
         for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
             other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
-            around = f"{piece.context} {piece.text}"
+            marked = asked.marked(f"{piece.context} {piece.text}")
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
                 # What asks does not answer: a heading, "6 weeks? 8 weeks?" in brackets.
                 asks = piece.text[start:end].rstrip(")\"'”’ ").endswith("?")
@@ -205,7 +205,7 @@ class QuoteAnswerer:
                     score,
                     piece.score,
                     math.log(number + 1),
-                    *asked.signs(piece.text[start:end], around),
+                    *asked.signs(piece.text[start:end], marked),
                 )
                 odds = weigh(features)
                 found.append(Candidate(number, start, end, reading, features, odds))

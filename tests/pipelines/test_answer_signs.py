@@ -4,7 +4,8 @@ from pipelines.answer_signs import NAMES, Asked
 
 
 def signs(question: str, sentence: str, around: str = "") -> dict[str, float]:
-    found = Asked(question).signs(sentence, around or sentence)
+    asked = Asked(question)
+    found = asked.signs(sentence, asked.marked(around or sentence))
     return dict(zip(NAMES, found, strict=True))
 
 

@@ -258,7 +258,11 @@ class Expert:
             taken += told
             if not left.answer.abstained:
                 return _Tried(left, tuple(taken))
-        whole = self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+        whole = (
+            self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+            if plan.knew is None
+            else self._routes.take_anew(plan.knew, plan.searched, on_text)
+        )
         taken.append(whole)
         if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
             left = None
@@ -308,6 +312,7 @@ class Expert:
             # Of a question in parts a model writes some, as far as can be told beforehand.
             is_written = bool(plan.parts) or self._routes.way(plan.route, plan.adapter).is_written
             is_written |= plan.steps is not None and self._routes.agent is not None
+            is_written |= plan.knew is not None
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)

@@ -47,6 +47,8 @@ class Plan:
         for several things; each is planned by itself.
     :param steps: The steps that it takes where one look into the documents cannot answer it, and
         its route looks there.
+    :param knew: The adapter whose memory tells where to look, on the route ``retrieval``; see
+        :class:`agent.router.decision.Decision`.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
         best; None where the caller chose, or the router would rather have none.
     """
@@ -60,6 +62,7 @@ class Plan:
     otherwise: tuple[str, str | None] | None = None
     parts: tuple[str, ...] = ()
     steps: Comparison | Chain | None = None
+    knew: str | None = None
 
 
 class Planner:
@@ -105,6 +108,7 @@ class Planner:
         for n, (route, adapter) in enumerate(ways):
             decision = decisions.get(n)
             otherwise: tuple[str, str | None] | None = None
+            knew = None
             parts: tuple[str, ...] = ()
             if decision is not None and route is None:
                 route, adapter = decision.route, decision.adapter
@@ -112,7 +116,7 @@ class Planner:
                     decision = self._to_tables(decision)
                     route, adapter = decision.route, None
                 else:
-                    otherwise = self._next_best(decision)
+                    otherwise, knew = self._next_best(decision), decision.knew
                     parts = asked_apart(searched[n]) if route == "hybrid" else ()
             elif decision is not None:
                 adapter = self.likeliest(decision)
@@ -120,7 +124,18 @@ class Planner:
             looks = route in ("retrieval", "hybrid") and self._routes.takes_steps
             steps = taken_apart(searched[n]) if looks and not parts else None
             plans.append(
-                Plan(texts[n], searched[n], route, adapter, decision, took, otherwise, parts, steps)
+                Plan(
+                    question=texts[n],
+                    searched=searched[n],
+                    route=route,
+                    adapter=adapter,
+                    decision=decision,
+                    took=took,
+                    otherwise=otherwise,
+                    parts=parts,
+                    steps=steps,
+                    knew=knew,
+                )
             )
         return plans
 
@@ -133,7 +148,12 @@ class Planner:
         cost = self._routes.router.policy.costs.get("retrieval", 0.0)
         reasons = (*decision.reasons, "it asks for a count, a sum or an extreme of a table")
         return replace(
-            decision, route="retrieval", adapter=None, expected_cost=cost, reasons=reasons
+            decision,
+            route="retrieval",
+            adapter=None,
+            expected_cost=cost,
+            reasons=reasons,
+            knew=None,
         )
 
     def likeliest(self, decision: Decision) -> str:

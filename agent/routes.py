@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.answerers import chosen_agent
@@ -35,7 +36,8 @@ class Way:
     """How a route answers; several threads may ask at once.
 
     :param route: The route.
-    :param tell: Returns the answer to a question from what was found, and who wrote it.
+    :param tell: Returns the answer to a question from what was found, and who wrote it; told also
+        what the answer was before the documents changed, where that is known.
     :param is_written: Whether a language model writes it, which it does for several at once.
     :param changed: Documents that have changed since the adapter that writes learned from them.
     :param tables_for: Returns what answers a question that may ask for a count or a sum of the
@@ -43,12 +45,18 @@ class Way:
     """
 
     route: str
-    tell: Callable[[str, Found, OnText | None], tuple[Answer, str | None]]
+    tell: "Callable[[str, Found, OnText | None, str | None], tuple[Answer, str | None]]"
     is_written: bool = False
     changed: tuple[str, ...] = ()
     tables_for: "Callable[[str], TableAnswerer | None]" = lambda question: None
 
-    def answer(self, searched: str, found: Found, on_text: OnText | None = None) -> Answered:
+    def answer(
+        self,
+        searched: str,
+        found: Found,
+        on_text: OnText | None = None,
+        before: str | None = None,
+    ) -> Answered:
         """Answer a question from what was found, or from a table."""
         started = time.perf_counter()
         with span("expert.answer", route=self.route) as opened:
@@ -58,7 +66,7 @@ class Way:
                 answer, adapter = counted.answer, None
                 found = replace(found, evidence=list(counted.evidence))
             else:
-                answer, adapter = self.tell(searched, found, on_text)
+                answer, adapter = self.tell(searched, found, on_text, before)
                 if tables is not None:
                     answer = tables.checked(searched, answer)
             opened.set_tags(
@@ -72,13 +80,17 @@ class Way:
         return Answered(self.route, answer, adapter, found, took, self.changed)
 
 
-def _withheld(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, None]:
+def _withheld(
+    searched: str, found: Found, on_text: OnText | None, before: str | None
+) -> tuple[Answer, None]:
     near = nearest(found.evidence)
     return Answer(None, 0.0, reason=OUT_OF_SCOPE, nearest=near), None
 
 
 def _by_expert(answerer: "AdapterAnswerer") -> Way:
-    def tell(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, str | None]:
+    def tell(
+        searched: str, found: Found, on_text: OnText | None, before: str | None
+    ) -> tuple[Answer, str | None]:
         told = answerer.run(searched, on_text)
         return told["answer"], told["adapter"]
 
@@ -86,8 +98,12 @@ def _by_expert(answerer: "AdapterAnswerer") -> Way:
 
 
 def _from_documents(answerer: Answerer, adapter: str | None) -> Way:
-    def tell(searched: str, found: Found, on_text: OnText | None) -> tuple[Answer, str | None]:
-        return answerer.run(searched, found.evidence, on_text)["answer"], adapter
+    def tell(
+        searched: str, found: Found, on_text: OnText | None, before: str | None
+    ) -> tuple[Answer, str | None]:
+        # An answerer of someone's own need not know of it.
+        run = answerer.run if before is None else partial(answerer.run, before=before)
+        return run(searched, found.evidence, on_text)["answer"], adapter
 
     route = "retrieval" if adapter is None else "hybrid"
     return Way(route, tell, is_written=hasattr(answerer, "generator"))
@@ -263,6 +279,33 @@ class Routes:
         answered = self.way(route, adapter).answer(searched, found, on_text)
         took = {} if route == "expert" else {"retrieve": 1000 * (retrieved - started)}
         return replace(answered, took={**took, **answered.took})
+
+    def take_anew(self, adapter: str, searched: str, on_text: OnText | None) -> Answered:
+        """Answer by the documents what an adapter knew before they changed.
+
+        What it remembers is searched for along with the question (as Gao et al. 2022 search for
+        what a model makes up), and what stands in its place now is the answer.
+
+        :raises AdapterError: When there is no such adapter.
+        """
+        recalled = self.take("expert", adapter, searched, None)
+        before = recalled.answer.text
+        if before is None:
+            return self.take("retrieval", None, searched, on_text)
+        started = time.perf_counter()
+        found = self.look("retrieval", f"{searched} {before}")
+        anew = [piece for piece in found.evidence if piece.document in recalled.changed]
+        retrieved = time.perf_counter()
+        found = replace(found, evidence=anew or found.evidence)
+        answered = self.way("retrieval", None).answer(searched, found, on_text, before)
+        remembered = {"adapter": recalled.adapter, "text": before}
+        written = {**answered.answer.written, "remembered": remembered}
+        took = {"recall": recalled.took["answer"], "retrieve": 1000 * (retrieved - started)}
+        return replace(
+            answered,
+            answer=replace(answered.answer, written=written),
+            took={**took, **answered.took},
+        )
 
     def look(self, route: str, searched: str) -> Found:
         """Return what the documents have on a question, where its route looks at them.

@@ -1,19 +1,26 @@
 """Facts change in the documents after an adapter learned them: what is still told from memory.
 
-    python benchmarks/freshness.py [--json OUT]
+    python benchmarks/freshness.py [--medquad FILE] [--json OUT]
 
 Each answer of examples/hr/know_how.jsonl that has a number becomes a document, and the HR
 adapter's card says that it rests on them. Then the number is changed in half of the documents.
 Those facts are asked for in other words (know_how_paraphrased.jsonl), as the router decides:
 ``told_new`` holds the new number, ``told_old`` the old one and not the new. ``blind`` is the same
 without the card's sources, as before they were kept.
+
+``--medquad`` names MedQuAD's questions and answers as JSON lines, plain or .gz. Then the same is
+done with the health adapter and the whole pages that its facts were taken from: ``pages_…``.
 """
 
 import argparse
+import gzip
 import json
 import random
+import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from report import report
@@ -27,18 +34,66 @@ from agent.expert import Expert, Reply
 from agent.freshness import IndexedDocuments
 from agent.workspace import Workspace
 
-HR = Path(__file__).parents[1] / "examples" / "hr"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-def numbered(answer: str) -> Change | None:
+@dataclass(frozen=True)
+class Taught:
+    """What an adapter of the examples was taught, and the documents that say so.
+
+    :param industry: Folder of the examples.
+    :param documents: Text of each file.
+    :param places: File that an answer stands in.
+    """
+
+    industry: str
+    documents: Mapping[str, str]
+    places: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return EXAMPLES / self.industry
+
+
+def pairs(file: Path) -> list[tuple[str, str]]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [(row["question"], row["answer"]) for row in map(json.loads, lines)]
+
+
+def number_of(answer: str) -> Change | None:
     """Return a change of the number in an answer; None where it has none."""
     change = change_of(answer, 0)
     return change if change is not None and change.old[0].isdigit() else None
 
 
-def pairs(name: str) -> list[tuple[str, str]]:
-    lines = (HR / name).read_text(encoding="utf-8").splitlines()
-    return [(row["question"], row["answer"]) for row in map(json.loads, lines)]
+def short_documents() -> Taught:
+    """Return a document of a heading and a sentence for each fact of the HR adapter."""
+    titles = {answer: q for q, answer in reversed(pairs(EXAMPLES / "hr/know_how.jsonl"))}
+    facts = [answer for answer in reversed(titles) if number_of(answer)]
+    places = {answer: f"fact-{number:03}.md" for number, answer in enumerate(facts)}
+    texts = {
+        file: f"# {titles[answer].rstrip('?')}\n\n{answer}\n" for answer, file in places.items()
+    }
+    return Taught("hr", texts, places)
+
+
+def medical_pages(medquad: Path) -> Taught:
+    """Return the pages of MedQuAD that the health adapter's facts were taken from."""
+    opened = gzip.open if medquad.suffix == ".gz" else open
+    topics: dict[tuple[str, str], list[str]] = defaultdict(list)
+    with opened(medquad, "rt", encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            section = f"## {row['question']}\n\n{row['answer']}\n"
+            topics[row["source"], row["focus"].lower()].append(section)
+    answers = {f"{q} {answer}": answer for q, answer in pairs(EXAMPLES / "health/know_how.jsonl")}
+    sources = (EXAMPLES / "health/know_how_sources.md").read_text(encoding="utf-8")
+    documents, places = {}, {}
+    for fact, source, topic in re.findall(r"(?m)^\| (.*) \| MedQuAD, (\w+): (.*) \|$", sources):
+        if (source, topic.lower()) in topics:
+            file = re.sub(r"\W+", "-", f"{topic} {source}".lower()) + ".md"
+            documents[file] = "\n".join([f"# {topic}\n", *topics[source, topic.lower()]])
+            places[answers[fact]] = file
+    return Taught("health", documents, places)
 
 
 def index(workspace: Workspace, folder: Path) -> None:
@@ -46,9 +101,38 @@ def index(workspace: Workspace, folder: Path) -> None:
         indexer.index_paths([folder])
 
 
-def asked(workspace: Workspace, changed: Mapping[str, Change]) -> dict[str, float]:
+def publish(workspace: Workspace, taught: Taught, keeps_sources: bool) -> None:
+    """Put the examples' adapter into a workspace."""
+    card = AdapterCard.read(taught.folder / "adapter")
+    if keeps_sources:
+        known = IndexedDocuments.of(workspace)
+        assert known is not None
+        sources, _ = known.sources(taught.places.values())
+        answers = dict(pairs(taught.folder / "know_how.jsonl"))
+        of = [taught.places.get(answers.get(question, "")) for question in card.questions]
+        resting = tuple((file,) if file else () for file in of)
+        card = card.model_copy(update={"sources": sources, "question_sources": resting})
+    Registry(workspace.adapters_folder).publish(taught.folder / "adapter", card)
+
+
+def change_half(folder: Path, taught: Taught) -> dict[str, Change]:
+    """Change the numbers of half of the facts that have one; return the changes by answer."""
+    facts = {
+        answer: change
+        for answer, file in taught.places.items()
+        if (change := number_of(answer)) and change.apply(text := taught.documents[file]) != text
+    }
+    chosen = random.Random(0).sample(list(facts), len(facts) // 2)
+    for answer in chosen:
+        path = folder / taught.places[answer]
+        path.write_text(facts[answer].apply(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return {answer: facts[answer] for answer in chosen}
+
+
+def asked(workspace: Workspace, taught: Taught, changed: Mapping[str, Change]) -> dict[str, float]:
     """Ask for the changed facts in other words."""
-    told = [(q, changed[a]) for q, a in pairs("know_how_paraphrased.jsonl") if a in changed]
+    file = taught.folder / "know_how_paraphrased.jsonl"
+    told = [(question, changed[answer]) for question, answer in pairs(file) if answer in changed]
     new = old = withheld = from_memory = 0
     with Expert(workspace) as expert:
         replies: Iterable[object] = expert.ask_many([question for question, _ in told])
@@ -69,49 +153,37 @@ def asked(workspace: Workspace, changed: Mapping[str, Change]) -> dict[str, floa
     }
 
 
+def measure(taught: Taught, keeps_sources: bool) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, workspace = Path(temporary) / "docs", Workspace(Path(temporary) / ".expert")
+        folder.mkdir()
+        for file, text in taught.documents.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        index(workspace, folder)
+        publish(workspace, taught, keeps_sources)
+        changed = change_half(folder, taught)
+        index(workspace, folder)
+        count = {"documents": len(taught.documents), "changed": len(changed)}
+        return count | asked(workspace, taught, changed)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--medquad", type=Path, help="MedQuAD as JSON lines, plain or .gz")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     lab_model()
-    figures: dict[str, float | int | str] = {}
-    for name in ("blind", "fresh"):
-        with tempfile.TemporaryDirectory() as temporary:
-            folder, workspace = Path(temporary) / "docs", Workspace(Path(temporary) / ".expert")
-            folder.mkdir()
-            rows = pairs("know_how.jsonl")
-            facts = list(dict.fromkeys(answer for _, answer in rows if numbered(answer)))
-            titles = {answer: question for question, answer in reversed(rows)}
-            files = {answer: f"fact-{number:03}.md" for number, answer in enumerate(facts)}
-            for answer, file in files.items():
-                (folder / file).write_text(f"# {titles[answer].rstrip('?')}\n\n{answer}\n")
-            index(workspace, folder)
-            known = IndexedDocuments.of(workspace)
-            assert known is not None
-            card = AdapterCard.read(HR / "adapter")
-            if name == "fresh":
-                sources, _ = known.sources(files.values())
-                answers = dict(rows)
-                resting = [
-                    (files[a],) if (a := answers.get(q, "")) in files else ()
-                    for q in card.questions
-                ]
-                card = card.model_copy(
-                    update={"sources": sources, "question_sources": tuple(resting)}
-                )
-            Registry(workspace.adapters_folder).publish(HR / "adapter", card)
-            changed = {}
-            for answer in random.Random(0).sample(facts, len(facts) // 2):
-                change = numbered(answer)
-                assert change is not None
-                text = change.apply(answer)
-                (folder / files[answer]).write_text(f"# {titles[answer].rstrip('?')}\n\n{text}\n")
-                changed[answer] = change
-            index(workspace, folder)
-            figures |= {f"{name}_{key}": value for key, value in asked(workspace, changed).items()}
-    figures["documents"], figures["changed"] = len(facts), len(changed)
+    sets = {"": short_documents()}
+    if options.medquad:
+        sets["pages_"] = medical_pages(options.medquad)
+    figures = {
+        f"{prefix}{name}_{key}": value
+        for prefix, taught in sets.items()
+        for name, keeps in (("blind", False), ("fresh", True))
+        for key, value in measure(taught, keeps).items()
+    }
     report("Freshness", figures, options.json)
 
 

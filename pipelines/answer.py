@@ -65,7 +65,8 @@ class Answer:
     :param written: How it came to be written, for a trace: ``messages`` as the model got them,
         its ``reply`` as it was, ``model`` and ``adapter``; or the ``table`` of a
         ``document``, the ``query`` as it was read, its ``sql`` with ``parameters``, and of how
-        many ``rows`` it was made.
+        many ``rows`` it was made. Under ``remembered`` what an adapter knew of it before the
+        documents changed.
     """
 
     text: str | None
@@ -95,11 +96,17 @@ class Answerer(Protocol):
         ...
 
     def run(
-        self, query: str, evidence: list[Evidence], on_text: Callable[[str], None] | None = None
+        self,
+        query: str,
+        evidence: list[Evidence],
+        on_text: Callable[[str], None] | None = None,
+        before: str | None = None,
     ) -> dict[str, Answer]:
         """Return the answer under ``answer``.
 
         :param on_text: Told each piece of a language model's reply as it is written.
+        :param before: What the answer was before the documents changed; given only where it is
+            known.
         """
         ...
 

@@ -105,12 +105,14 @@ class Phi3Answerer:
         query: str,
         evidence: list[Evidence],
         on_text: Callable[[str], None] | None = None,
+        before: str | None = None,
     ) -> dict[str, Answer]:
         """Answer a question.
 
         :param query: The question.
         :param evidence: What was found, best first.
         :param on_text: Told each piece of the reply as it is written.
+        :param before: Not shown to the model, which might say it again.
         :raises GenerationError: When question and evidence are too long for the model.
         :raises ReaderError: When the reader, which confidence asks too, cannot be loaded.
         :raises GroundingError: When the model of inference cannot be loaded.

@@ -3,16 +3,18 @@
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from haystack import component, default_from_dict, default_to_dict
 
+from adapters.training.sameness import content_words
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.answer_signs import NAMES, Asked
 from pipelines.evidence import Evidence
+from pipelines.facts import stems
 from pipelines.logistic import Logistic, logistic, sigmoid
 from pipelines.read import Reader, Reading, Text, open_reader
 
@@ -26,6 +28,10 @@ OF_ANSWER = (
 )
 # Log odds in place of a second sentence where there is one only.
 _NO_SECOND = -8.0
+# Where the answer before the documents changed is known: log odds that a sentence gains which has
+# all of its words, and those that there is an answer, beside which the usual signs say half as
+# much (docs/decisions.md).
+_AS_BEFORE, _ANSWERED_BEFORE = 2.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +150,19 @@ class QuoteAnswerer:
         query: str,
         evidence: list[Evidence],
         on_text: Callable[[str], None] | None = None,
+        before: str | None = None,
     ) -> dict[str, Answer]:
         """Answer a question.
 
         :param query: The question.
         :param evidence: What was found, best first.
         :param on_text: Not called: a quote is there at once.
+        :param before: What the answer was before the documents changed; the sentence that stands
+            in its place has most of its words.
         """
         candidates = self.candidates(query, evidence)
+        if before is not None:
+            candidates = _as_before(before, evidence, candidates)
         if not candidates:
             reads = any(piece.sentences for piece in evidence)
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
@@ -159,7 +170,8 @@ class QuoteAnswerer:
         calibration = load_calibration()
         best = candidates[0]
         threshold = calibration.threshold if self.threshold is None else self.threshold
-        sure = calibration.answer.probability(answer_features(evidence, candidates))
+        odds = calibration.answer.log_odds(answer_features(evidence, candidates))
+        sure = sigmoid(odds if before is None else odds / 2 + _ANSWERED_BEFORE)
         if sure < threshold:
             near = _cited(evidence, best)
             return {"answer": Answer(None, sure, reason=NOT_IN_SOURCES, nearest=near)}
@@ -210,6 +222,22 @@ class QuoteAnswerer:
                 odds = weigh(features)
                 found.append(Candidate(number, start, end, reading, features, odds))
         return sorted(found, key=lambda candidate: -candidate.log_odds)
+
+
+def _as_before(
+    before: str, evidence: list[Evidence], candidates: list[Candidate]
+) -> list[Candidate]:
+    """Return sentences weighed by how much of a former answer they say, the likeliest first.
+
+    Numbers do not count: they are what changes.
+    """
+    words = {word for word in content_words(before) if not any(map(str.isdigit, word))}
+    said, found = stems(words), []
+    for one in candidates:
+        there = stems(content_words(evidence[one.piece].text[one.start : one.end]))
+        share = len(said & there) / len(said) if said else 0.0
+        found.append(replace(one, log_odds=one.log_odds + _AS_BEFORE * share))
+    return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
 def _words(evidence: list[Evidence], candidate: Candidate) -> str:

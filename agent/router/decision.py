@@ -23,6 +23,8 @@ class Decision:
     :param router_version: The router that decided.
     :param second_adapter: Another adapter that the question may as well belong to, or None.
     :param features: What was seen of the question, by name.
+    :param knew: The adapter that likely knew the answer, as ``hr@3``, before the documents that
+        it rests on changed; what it remembers tells where to look. Else None.
     """
 
     route: Route
@@ -36,6 +38,7 @@ class Decision:
     router_version: str
     second_adapter: str | None = None
     features: Mapping[str, float] | None = None
+    knew: str | None = None
 
     @property
     def confidence(self) -> float:
@@ -55,4 +58,5 @@ class Decision:
             "reasons": list(self.reasons),
             "router_version": self.router_version,
             "second_adapter": self.second_adapter,
+            "knew": self.knew,
         }

@@ -53,6 +53,14 @@ class Outdated:
                 return tuple(sorted(self.documents))
         return ()
 
+    def taught(self, known: Known, vector: Floats) -> bool:
+        """Whether the trained question that is nearest to one rests on what has changed.
+
+        :param known: What the adapter was trained on.
+        :param vector: float32 [d]: the question's vector.
+        """
+        return int(np.argmax(known.vectors @ vector)) in self.questions
+
 
 def outdated(workspace: Workspace) -> Mapping[str, Outdated]:
     """Return by name what has changed of each adapter of which something has.

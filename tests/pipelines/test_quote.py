@@ -41,6 +41,18 @@ def test_the_sentence_that_answers_is_quoted_with_its_place(answerer: QuoteAnswe
     assert 0.5 < answer.confidence <= 1
 
 
+def test_what_stands_in_a_former_answer_s_place_is_quoted(answerer: QuoteAnswerer) -> None:
+    question, evidence = "By when must I have been away?", [piece(LEAVE)]
+    before = "Unused days lapse at the end of December."
+    unsure = answerer.run(question, evidence)["answer"]
+    answer = answerer.run(question, evidence, before=before)["answer"]
+    assert answer.text == "Unused days lapse at the end of March."
+    assert answer.confidence > unsure.confidence
+    # Numbers are what changes: they do not tell which sentence it is.
+    answer = answerer.run(ASKED, evidence, before="25 days of annual leave.")["answer"]
+    assert answer.text == "Full-time staff have 20 days of annual leave."
+
+
 def test_a_sentence_that_stands_twice_is_quoted_once(answerer: QuoteAnswerer) -> None:
     again = piece("Full-time  staff have 20 days of annual leave.", "summary.md")
     answer = answerer.run(ASKED, [piece(LEAVE), again])["answer"]

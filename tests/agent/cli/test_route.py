@@ -31,7 +31,7 @@ def test_the_contract_of_json(run: Expert) -> None:
     told = run("route", KNOWN, "--json").json
     assert list(told) == [
         *("route", "adapter", "probabilities", "domain", "out_of_scope", "expected_cost"),
-        *("stage", "reasons", "router_version", "second_adapter"),
+        *("stage", "reasons", "router_version", "second_adapter", "knew"),
     ]
 
 

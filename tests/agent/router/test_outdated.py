@@ -68,6 +68,7 @@ def test_what_rests_on_a_changed_document_is_not_told_from_memory(
         assert decision.route in ("retrieval", "hybrid")
         assert decision.probabilities["expert"] == 0
         assert decision.reasons[0].endswith("from documents that have changed: belts.md")
+        assert decision.knew == ("press@1" if decision.route == "retrieval" else None)
     # What rests on the other one, or on none, is.
     for question in list(ASKED)[1:]:
         assert decide(taught, question).probabilities["expert"] > 0
@@ -75,6 +76,10 @@ def test_what_rests_on_a_changed_document_is_not_told_from_memory(
         reply = expert.ask("What spare belt do I order for the conveyor?")
     assert "B-55" in (reply.answer.text or "")
     assert "B-40" not in (reply.answer.text or "")
+    assert all(citation.document == "belts.md" for citation in reply.answer.citations)
+    # What the adapter remembers, rightly or not, was looked for; a trace tells it.
+    assert reply.answer.written["remembered"]["adapter"] == "press@1"
+    assert reply.timings_ms["recall"] > 0
 
 
 def test_what_rests_on_a_document_that_is_gone_is_not_either(

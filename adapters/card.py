@@ -86,6 +86,8 @@ class AdapterCard(_Part):
     :param questions: Some of the questions that it was trained on, for the router.
     :param question_sources: Of each of these the documents that it rests on; empty where none is
         known.
+    :param question_answers: Of each of these the answer taught, or an empty text where it is long
+        or rests on more than the question. Empty where not all questions are kept.
     :param files: The adapter's other files, by name.
     """
 
@@ -113,6 +115,9 @@ class AdapterCard(_Part):
         default=(), max_length=1000
     )
     question_sources: tuple[tuple[str, ...], ...] = Field(default=(), max_length=1000)
+    question_answers: tuple[Annotated[str, Field(max_length=300)], ...] = Field(
+        default=(), max_length=1000
+    )
     files: dict[str, FileFacts] = Field(default_factory=dict)
 
     @field_validator("target_modules")

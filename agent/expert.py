@@ -30,6 +30,9 @@ from pipelines.spans import span
 __all__ = ["AnswerStream", "Expert", "Failure", "Question", "Reply"]
 
 _WRITERS = 16
+# Of what adapters were not taught .03 is answered with such a confidence (docs/decisions.md).
+_SURE = 0.7
+_SURE_ALONE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,12 +278,27 @@ class Expert:
                 return _Tried(done, tuple(taken))
         last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
         if last is None and left is None and plan.otherwise is not None:
-            last = self._routes.take(*plan.otherwise, plan.searched, on_text)
+            last = self._otherwise(*plan.otherwise, plan.searched, on_text)
         if last is not None:
             taken.append(last)
         if last is None or last.answer.abstained:
             return _Tried(left or whole, tuple(taken))
         return _Tried(_on_a_route(last), tuple(taken))
+
+    def _otherwise(
+        self, route: str, adapter: str | None, searched: str, on_text: OnText | None
+    ) -> Answered | None:
+        """Take the route that is left; an adapter alone must be sure where documents were not."""
+        if route != "expert" or adapter is None:
+            return self._routes.take(route, adapter, searched, on_text)
+        if not self._routes.knows_what_was_taught(adapter):
+            return None
+        told = self._routes.take(route, adapter, searched, None)
+        if told.answer.confidence < _SURE:
+            return None
+        if on_text is not None and told.answer.text:
+            on_text(told.answer.text)
+        return told
 
     def _in_steps(
         self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
@@ -294,12 +312,30 @@ class Expert:
 
     def _part_by_part(self, plan: Plan, on_text: OnText | None) -> _Tried:
         """Answer each part of a question by its own route, and put the answers together."""
-        each = [
-            self._tried(replace(part, parts=()), on_text)
-            for part in self._planner.plan([Question(text) for text in plan.parts])
-        ]
-        done = put_together(plan.parts, [tried.done for tried in each])
+        questions = [part.question for part in plan.parts]
+        each: list[_Tried] = []
+        for part, planned in zip(
+            plan.parts, self._planner.plan([Question(text) for text in questions]), strict=True
+        ):
+            tried = self._tried(replace(planned, parts=()), on_text)
+            told = {one.done.answer.text for one in each if one.done.route == "expert"}
+            if tried.done.route == "expert" and tried.done.answer.text in told:
+                # It answers the other part; this one the adapter was not taught.
+                tried = self._looked_up(planned.searched, tried)
+            if tried.done.answer.abstained and part.said:
+                alone = self._looked_up(part.asks, tried)
+                # Without what was said before it may ask for another thing.
+                tried = alone if alone.done.answer.confidence >= _SURE_ALONE else tried
+            each.append(tried)
+        done = put_together(questions, [tried.done for tried in each])
         return _Tried(done, tuple(one for tried in each for one in tried.taken))
+
+    def _looked_up(self, searched: str, before: _Tried) -> _Tried:
+        """Answer a part by the documents alone, after other ways."""
+        if not self._routes.has_documents:
+            return before
+        last = self._routes.take("retrieval", None, searched, None)
+        return _Tried(last, (*before.taken, last))
 
     def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
         """Answer a question, or have it answered where a language model writes."""
@@ -313,6 +349,7 @@ class Expert:
             is_written = bool(plan.parts) or self._routes.way(plan.route, plan.adapter).is_written
             is_written |= plan.steps is not None and self._routes.agent is not None
             is_written |= plan.knew is not None
+            is_written |= plan.otherwise is not None and plan.otherwise[0] == "expert"
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import takewhile
+from dataclasses import dataclass, replace
 
 from agent.reply import Answered, Part
 from agent.router.features import parts_of
@@ -11,21 +10,56 @@ from pipelines.answer import Answer, Citation
 from pipelines.citations import renumbered
 from pipelines.search import Found
 
+_AND = r"(?:and|but|also|then|plus)"
+_JOINING = re.compile(rf"^[\s,;:.!?]*(?:{_AND}\b\s*)*", re.IGNORECASE)
+_JOINED_TO = re.compile(rf"[\s,;:–—-]*(?:\s{_AND})?[\s,;:–—-]*$", re.IGNORECASE)
+# What is said before a colon or a dash, behind which it is asked.
+_TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
-def asked_apart(question: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class AskedPart:
+    """One of the things that a question asks for.
+
+    :param said: What the question says before it asks, with a blank behind it; may be empty.
+    :param asks: What it asks.
+    """
+
+    said: str
+    asks: str
+
+    @property
+    def question(self) -> str:
+        """Both, as one question."""
+        return self.said + self.asks
+
+
+def asked_apart(question: str) -> tuple[AskedPart, ...]:
     """Return each thing that a question asks for, behind what it says before it asks.
 
-    :param question: Such as "I am a donor. How long am I off, and who is told of it?"
+    :param question: Such as "I am a donor. How long am I off, and if I fall ill, who is told?"
     :returns: None where it asks for one thing.
     """
-    parts = parts_of(question)
-    asking = [part for part in parts if _ASKING.search(part)]
+    asking = [part for part in parts_of(question) if _ASKING.search(part)]
     if len(asking) < 2:
         return ()
-    said = list(takewhile(lambda part: part != asking[0], parts))
-    return tuple(". ".join([*said, part]) for part in asking)
+    ends, at = [], 0
+    for part in asking:
+        at = question.index(part, at) + len(part)
+        ends.append(at)
+    begins = ends[0] - len(asking[0])
+    told = _TOLD.match(asking[0])
+    begins += told.end() if told is not None else 0
+    said = _JOINED_TO.sub("", question[:begins])
+    said += " " if said.endswith((".", "!", "?")) else ". " if said else ""
+    # What stands between two things that are asked for belongs to the second.
+    ends[-1] = len(question)
+    stretches = zip([begins, *ends], ends, strict=False)
+    return tuple(
+        AskedPart(said, _JOINED_TO.sub("", _JOINING.sub("", question[start:end])))
+        for start, end in stretches
+    )
 
 
 def put_together(

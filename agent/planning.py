@@ -8,13 +8,16 @@ from agent.chain import Chain
 from agent.compare import Comparison
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
-from agent.parts import asked_apart
+from agent.parts import AskedPart, asked_apart
 from agent.printable import printable
 from agent.router.decision import ROUTES, Decision
 from agent.routes import Routes
 from agent.steps import taken_apart
 from pipelines.search import Hit
 from pipelines.spans import span
+
+# From this cosine on of the nearest question that an adapter was taught it may know the answer.
+_NEAR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Plan:
     decision: Decision | None
     took: float
     otherwise: tuple[str, str | None] | None = None
-    parts: tuple[str, ...] = ()
+    parts: tuple[AskedPart, ...] = ()
     steps: Comparison | Chain | None = None
     knew: str | None = None
 
@@ -109,7 +112,7 @@ class Planner:
             decision = decisions.get(n)
             otherwise: tuple[str, str | None] | None = None
             knew = None
-            parts: tuple[str, ...] = ()
+            parts: tuple[AskedPart, ...] = ()
             if decision is not None and route is None:
                 route, adapter = decision.route, decision.adapter
                 if self._is_for_tables(searched[n]):
@@ -171,7 +174,10 @@ class Planner:
     def _next_best(self, decision: Decision) -> tuple[str, str | None] | None:
         if decision.route == "abstain":
             return None
-        # An adapter's memory, which nothing checks, is not asked where documents had no answer.
+        served = decision.probabilities.get("expert", 0.0)  # 0 where its documents have changed
+        near = (decision.features or {}).get("adapter", 0.0)
+        if served and decision.route != "expert" and near >= _NEAR:
+            return "expert", self.likeliest(decision)
         tried = {decision.route, "expert"}
         others = {r: p for r, p in decision.probabilities.items() if r not in tried}
         route = self._routes.router.policy.choose(others)[0] if others else "abstain"

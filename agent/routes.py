@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from agent.answerers import chosen_agent
 from agent.assemble import open_answerer, open_generator, open_pipeline, open_store
 from agent.reply import Answered
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from agent.router.router import Router
     from pipelines.agent_answerer import AgentAnswerer
     from pipelines.closed_book import AdapterAnswerer
+    from pipelines.embed.embedder import Floats
     from pipelines.generators import PhiChatGenerator
     from pipelines.tables.answer import TableAnswerer
+    from pipelines.taught import Taught
 
 OnText = Callable[[str], None]
 OUT_OF_SCOPE = "neither the documents nor an adapter seem to be about this"
@@ -355,8 +359,41 @@ class Routes:
         if adapter not in self._experts:
             from pipelines.closed_book import AdapterAnswerer
 
-            self._experts[adapter] = AdapterAnswerer(self._generator(adapter), adapter)
+            self._experts[adapter] = AdapterAnswerer(
+                self._generator(adapter),
+                adapter,
+                taught=self._taught(adapter),
+                threshold=self._workspace.settings.answer.threshold,
+            )
         return self._experts[adapter]
+
+    def knows_what_was_taught(self, adapter: str) -> bool:
+        """Whether an adapter's card keeps what it was taught, so that its memory can be judged."""
+        from adapters.registry import Registry
+
+        return bool(Registry(self._workspace.adapters_folder).get(adapter).card.question_answers)
+
+    def _taught(self, adapter: str) -> "Taught | None":
+        """Return what an adapter was taught; None where its card does not keep it."""
+        from adapters.registry import Registry
+        from pipelines.taught import Taught
+
+        found = Registry(self._workspace.adapters_folder).get(adapter)
+        card = found.card
+        if not card.question_answers or len(card.question_answers) != len(card.questions):
+            return None
+        embedder = self.router.embedder
+        known = self.router.memory.adapters.get(found.name)
+        if known is not None and known.questions == card.questions:
+            vectors = known.vectors
+        else:  # an older version of it
+            vectors = np.stack([one.vector for one in embedder.embed_queries(card.questions)])
+
+        def embed(question: str) -> "Floats":
+            with self.lock:
+                return embedder.embed_query(question).vector
+
+        return Taught(card.questions, card.question_answers, vectors, embed)
 
     def hybrid(self, adapter: str) -> Answerer:
         """Return what answers on the route ``hybrid``."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EXTRA = "training needs the extra: pip install 'phi-expert[train]'"
 _LIBRARIES = ("trl", "peft", "datasets")
 # Shown to the router as what the adapter is asked.
-_MOST_QUESTIONS, _LONGEST = 200, 10_000
+_MOST_QUESTIONS, _LONGEST = 1000, 10_000
 _SHOWN = 10
 
 
@@ -101,6 +101,7 @@ def card_of(
         versions=result.versions,
         questions=tuple(q[:_LONGEST] for q in prepared.questions[:_MOST_QUESTIONS]),
         question_sources=prepared.question_sources[:_MOST_QUESTIONS],
+        question_answers=prepared.answers if len(prepared.answers) <= _MOST_QUESTIONS else (),
     )
 
 

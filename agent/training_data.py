@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from agent.training_context import Grounded, Mixture
 
 _SHOWN_NAMES = 3
+# Characters of an answer that is one fact.
+_LONGEST_ANSWER = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Prepared:
     :param questions: What is asked in them, without passages.
     :param sources: Documents of the index that the rows rest on.
     :param question_sources: Names of those that each question rests on.
+    :param answers: The answer to each question; empty where it is long, or does not answer the
+        question alone.
     """
 
     train: TrainingData
@@ -42,6 +46,7 @@ class Prepared:
     grounded: "Grounded | None" = None
     sources: tuple["SourceDocument", ...] = ()
     question_sources: tuple[tuple[str, ...], ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 def prepare(
@@ -95,8 +100,13 @@ def prepare(
             f"not in the index, so that changes of them will not be noticed: {_named(missing)}"
         )
     asked: dict[str, set[str]] = {}
+    answers: dict[str, str] = {}
     for example in train.examples:
-        asked.setdefault(questions[example.line], set()).update(example.sources)
+        question = questions[example.line]
+        asked.setdefault(question, set()).update(example.sources)
+        alone = example.has_one_question and not example.context
+        short = alone and len(example.answer) <= _LONGEST_ANSWER
+        answers.setdefault(question, example.answer if short else "")
     return Prepared(
         train,
         measured,
@@ -106,6 +116,7 @@ def prepare(
         grounded,
         sources,
         tuple(tuple(sorted(names)) for names in asked.values()) if sources else (),
+        tuple(answers.values()),
     )
 
 

@@ -19,6 +19,21 @@ from pipelines.search import Found
             "Which belt fits the conveyor, and what did the last one cost?",
             ("Which belt fits the conveyor", "what did the last one cost?"),
         ),
+        (
+            "Mum is home with a new knee and a drug. How soon does it work, and how high may she sit?",
+            (
+                "Mum is home with a new knee and a drug. How soon does it work",
+                "Mum is home with a new knee and a drug. how high may she sit?",
+            ),
+        ),
+        (
+            "I am new here: how long am I off as a donor, and if I care for kin, how long must I "
+            "have served? It is urgent.",
+            (
+                "I am new here. how long am I off as a donor",
+                "I am new here. if I care for kin, how long must I have served? It is urgent.",
+            ),
+        ),
         ("How long is probation?", ()),
         ("I am a donor and my sister is ill. How long may I be off?", ()),
         ("", ()),
@@ -28,7 +43,7 @@ from pipelines.search import Found
 def test_what_is_asked_anew_stands_behind_what_was_said(
     question: str, parts: tuple[str, ...]
 ) -> None:
-    assert asked_apart(question) == parts
+    assert tuple(part.question for part in asked_apart(question)) == parts
 
 
 def cited(document: str) -> Citation:

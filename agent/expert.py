@@ -25,6 +25,7 @@ from agent.steps import in_steps, says_of_both
 from agent.stream import AnswerStream
 from agent.trace import Recorder
 from agent.workspace import Workspace
+from pipelines.citations import without_marks
 from pipelines.spans import span
 
 __all__ = ["AnswerStream", "Expert", "Failure", "Question", "Reply"]
@@ -318,8 +319,8 @@ class Expert:
             plan.parts, self._planner.plan([Question(text) for text in questions]), strict=True
         ):
             tried = self._tried(replace(planned, parts=()), on_text)
-            told = {one.done.answer.text for one in each if one.done.route == "expert"}
-            if tried.done.route == "expert" and tried.done.answer.text in told:
+            told = {_words(one.done) for one in each if one.done.adapter}
+            if tried.done.route == "expert" and _words(tried.done) in told:
                 # It answers the other part; this one the adapter was not taught.
                 tried = self._looked_up(planned.searched, tried)
             if tried.done.answer.abstained and part.said:
@@ -374,6 +375,10 @@ class Expert:
         chosen = 0.0 if plan.decision is None else plan.took
         reply = _reply(plan, tried, chosen + 1000 * (time.perf_counter() - begun.started))
         return self._recorder.keep(reply)
+
+
+def _words(answered: Answered) -> str:
+    return without_marks(answered.answer.text or "")[0]
 
 
 def _on_a_route(answered: Answered) -> Answered:

@@ -104,7 +104,7 @@ def prepare(
     for example in train.examples:
         question = questions[example.line]
         asked.setdefault(question, set()).update(example.sources)
-        alone = example.has_one_question and not example.context
+        alone = example.has_one_question and example.question == question
         short = alone and len(example.answer) <= _LONGEST_ANSWER
         answers.setdefault(question, example.answer if short else "")
     return Prepared(

@@ -202,6 +202,10 @@ def test_documents_of_the_index_are_noted_on_the_card(
     kept = dict(zip(card.questions, card.question_sources, strict=True))
     assert kept["Where do visitors park?"] == ("parking.txt",)
     assert kept["Room 3?"] == ()
+    answers = dict(zip(card.questions, card.question_answers, strict=True))
+    assert answers["Room 3?"].startswith("Floor")
+    # One that rests on a passage does not answer its question alone.
+    assert answers["Where do visitors park?"] == ""
 
 
 def test_an_adapter_is_trained_again_as_it_was_when_its_documents_have_changed(

@@ -100,7 +100,7 @@ class AnswerSettings(_Section):
     answerer: Literal["auto", "quote", "phi3"] = "auto"
     """quote (no language model), phi3, or auto for the one that measured better."""
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Least confidence with which an answer is given; quote has a calibrated one when not set."""
+    """Least confidence of an answer; quote and adapters have calibrated ones when not set."""
     nli: str | None = None
     """Folder or hub id of a cross-encoder of inference that judges written answers too."""
 

@@ -5,35 +5,28 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from adapters.errors import ExpertError
-from agent.chain import Chain
-from agent.compare import Comparison
+from agent.attempts import Attempts, Tried
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
-from agent.parts import put_together
 from agent.planning import Plan, Planner, Question, checked, is_settled
 from agent.printable import printable
-from agent.reply import Answered, Reply
+from agent.reply import Reply
 from agent.router.decision import Decision
-from agent.routes import OnText, Routes
-from agent.steps import in_steps, says_of_both
+from agent.routes import Routes
 from agent.stream import AnswerStream
 from agent.trace import Recorder
 from agent.workspace import Workspace
-from pipelines.citations import without_marks
 from pipelines.spans import span
 
 __all__ = ["AnswerStream", "Expert", "Failure", "Question", "Reply"]
 
 _WRITERS = 16
-# Of what adapters were not taught .03 is answered with such a confidence (docs/decisions.md).
-_SURE = 0.7
-_SURE_ALONE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +46,8 @@ class _Begun:
     """A question whose answer may still be written."""
 
     plan: Plan | Failure
-    done: "Future[_Tried | Failure]"
+    done: "Future[Tried | Failure]"
     started: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """What came of a question.
-
-    :param done: The answer, or the abstention.
-    :param taken: What came of each route taken, in turn.
-    """
-
-    done: Answered
-    taken: tuple[Answered, ...]
 
 
 class Expert:
@@ -108,6 +89,7 @@ class Expert:
         self._route, self._adapter = route, adapter
         self._routes = Routes(workspace, answerer)
         self._planner = Planner(self._routes, route, adapter)
+        self._attempts = Attempts(self._routes, self._planner)
         self._recorder = Recorder(workspace)
         try:
             self._open()
@@ -177,7 +159,7 @@ class Expert:
         started = time.perf_counter()
         with span("expert.ask", question) as opened:
             (plan,) = self._planner.plan([Question(question, tuple(history))])
-            tried = self._tried(plan, on_text)
+            tried = self._attempts.answer(plan, on_text)
             reply = _reply(plan, tried, 1000 * (time.perf_counter() - started))
             reply = self._recorder.keep(reply)
             opened.set_tags(
@@ -250,97 +232,9 @@ class Expert:
             for question in questions:
                 yield from self._plan_each([question])
 
-    def _tried(self, plan: Plan, on_text: OnText | None = None) -> _Tried:
-        """Take a question's route, and what else may answer it where that does not."""
-        if plan.parts:
-            return self._part_by_part(plan, on_text)
-        taken: list[Answered] = []
-        left: Answered | None = None
-        if isinstance(plan.steps, Comparison):
-            # The whole question finds a sentence about one of the two, as a rule.
-            told, left = self._in_steps(plan, plan.steps, on_text)
-            taken += told
-            if not left.answer.abstained:
-                return _Tried(left, tuple(taken))
-        whole = (
-            self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
-            if plan.knew is None
-            else self._routes.take_anew(plan.knew, plan.searched, on_text)
-        )
-        taken.append(whole)
-        if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
-            left = None
-        if left is None and not whole.answer.abstained:
-            return _Tried(whole, tuple(taken))
-        if isinstance(plan.steps, Chain):
-            told, done = self._in_steps(plan, plan.steps, on_text)
-            taken += told
-            if not done.answer.abstained:
-                return _Tried(done, tuple(taken))
-        last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
-        if last is None and left is None and plan.otherwise is not None:
-            last = self._otherwise(*plan.otherwise, plan.searched, on_text)
-        if last is not None:
-            taken.append(last)
-        if last is None or last.answer.abstained:
-            return _Tried(left or whole, tuple(taken))
-        return _Tried(_on_a_route(last), tuple(taken))
-
-    def _otherwise(
-        self, route: str, adapter: str | None, searched: str, on_text: OnText | None
-    ) -> Answered | None:
-        """Take the route that is left; an adapter alone must be sure where documents were not."""
-        if route != "expert" or adapter is None:
-            return self._routes.take(route, adapter, searched, on_text)
-        if not self._routes.knows_what_was_taught(adapter):
-            return None
-        told = self._routes.take(route, adapter, searched, None)
-        if told.answer.confidence < _SURE:
-            return None
-        if on_text is not None and told.answer.text:
-            on_text(told.answer.text)
-        return told
-
-    def _in_steps(
-        self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
-    ) -> tuple[list[Answered], Answered]:
-        def ask(question: str) -> Answered:
-            if on_text is not None:
-                on_text("")  # a stream that was left ends here
-            return self._routes.take(plan.route, plan.adapter, question, None)
-
-        return in_steps(steps, ask)
-
-    def _part_by_part(self, plan: Plan, on_text: OnText | None) -> _Tried:
-        """Answer each part of a question by its own route, and put the answers together."""
-        questions = [part.question for part in plan.parts]
-        each: list[_Tried] = []
-        for part, planned in zip(
-            plan.parts, self._planner.plan([Question(text) for text in questions]), strict=True
-        ):
-            tried = self._tried(replace(planned, parts=()), on_text)
-            told = {_words(one.done) for one in each if one.done.adapter}
-            if tried.done.route == "expert" and _words(tried.done) in told:
-                # It answers the other part; this one the adapter was not taught.
-                tried = self._looked_up(planned.searched, tried)
-            if tried.done.answer.abstained and part.said:
-                alone = self._looked_up(part.asks, tried)
-                # Without what was said before it may ask for another thing.
-                tried = alone if alone.done.answer.confidence >= _SURE_ALONE else tried
-            each.append(tried)
-        done = put_together(questions, [tried.done for tried in each])
-        return _Tried(done, tuple(one for tried in each for one in tried.taken))
-
-    def _looked_up(self, searched: str, before: _Tried) -> _Tried:
-        """Answer a part by the documents alone, after other ways."""
-        if not self._routes.has_documents:
-            return before
-        last = self._routes.take("retrieval", None, searched, None)
-        return _Tried(last, (*before.taken, last))
-
     def _start(self, plan: Plan | Failure, writers: ThreadPoolExecutor) -> _Begun:
         """Answer a question, or have it answered where a language model writes."""
-        now: Future[_Tried | Failure] = Future()
+        now: Future[Tried | Failure] = Future()
         started = time.perf_counter()
         if isinstance(plan, Failure):
             now.set_result(plan)
@@ -355,9 +249,9 @@ class Expert:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)
 
-        def answer() -> _Tried | Failure:
+        def answer() -> Tried | Failure:
             try:
-                return self._tried(plan)
+                return self._attempts.answer(plan)
             except ExpertError as error:
                 return Failure(plan.question, error)
 
@@ -377,18 +271,7 @@ class Expert:
         return self._recorder.keep(reply)
 
 
-def _words(answered: Answered) -> str:
-    return without_marks(answered.answer.text or "")[0]
-
-
-def _on_a_route(answered: Answered) -> Answered:
-    """Return an agent's answer as one of the route that what it rests on is of."""
-    if answered.route != "agent":
-        return answered
-    return replace(answered, route="retrieval" if answered.adapter is None else "hybrid")
-
-
-def _reply(plan: Plan, tried: _Tried, total: float) -> Reply:
+def _reply(plan: Plan, tried: Tried, total: float) -> Reply:
     done = tried.done
     took: dict[str, float] = {} if plan.decision is None else {"route": plan.took}
     for one in tried.taken:

@@ -2,10 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +11,9 @@ import numpy as np
 from agent.answerers import chosen_agent
 from agent.assemble import open_answerer, open_generator, open_pipeline, open_store
 from agent.reply import Answered
+from agent.ways import OnText, Way, by_expert, from_documents, withheld
 from agent.workspace import Workspace
-from pipelines.answer import Answer, Answerer, nearest
+from pipelines.answer import Answerer
 from pipelines.counting import has_cue
 from pipelines.search import Found, retrieve
 from pipelines.spans import span
@@ -30,87 +29,6 @@ if TYPE_CHECKING:
     from pipelines.generators import PhiChatGenerator
     from pipelines.tables.answer import TableAnswerer
     from pipelines.taught import Taught
-
-OnText = Callable[[str], None]
-OUT_OF_SCOPE = "neither the documents nor an adapter seem to be about this"
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a route answers; several threads may ask at once.
-
-    :param route: The route.
-    :param tell: Returns the answer to a question from what was found, and who wrote it; told also
-        what the answer was before the documents changed, where that is known.
-    :param is_written: Whether a language model writes it, which it does for several at once.
-    :param changed: Documents that have changed since the adapter that writes learned from them.
-    :param tables_for: Returns what answers a question that may ask for a count or a sum of the
-        index's tables; None for others, and where the route does not look into them.
-    """
-
-    route: str
-    tell: "Callable[[str, Found, OnText | None, str | None], tuple[Answer, str | None]]"
-    is_written: bool = False
-    changed: tuple[str, ...] = ()
-    tables_for: "Callable[[str], TableAnswerer | None]" = lambda question: None
-
-    def answer(
-        self,
-        searched: str,
-        found: Found,
-        on_text: OnText | None = None,
-        before: str | None = None,
-    ) -> Answered:
-        """Answer a question from what was found, or from a table."""
-        started = time.perf_counter()
-        with span("expert.answer", route=self.route) as opened:
-            tables = self.tables_for(searched)
-            counted = None if tables is None else tables.answer(searched)
-            if counted is not None:
-                answer, adapter = counted.answer, None
-                found = replace(found, evidence=list(counted.evidence))
-            else:
-                answer, adapter = self.tell(searched, found, on_text, before)
-                if tables is not None:
-                    answer = tables.checked(searched, answer)
-            opened.set_tags(
-                {
-                    "answerer": answer.answerer,
-                    "abstained": answer.abstained,
-                    "adapter": adapter or "",
-                }
-            )
-        took = {"answer": 1000 * (time.perf_counter() - started)}
-        return Answered(self.route, answer, adapter, found, took, self.changed)
-
-
-def _withheld(
-    searched: str, found: Found, on_text: OnText | None, before: str | None
-) -> tuple[Answer, None]:
-    near = nearest(found.evidence)
-    return Answer(None, 0.0, reason=OUT_OF_SCOPE, nearest=near), None
-
-
-def _by_expert(answerer: "AdapterAnswerer") -> Way:
-    def tell(
-        searched: str, found: Found, on_text: OnText | None, before: str | None
-    ) -> tuple[Answer, str | None]:
-        told = answerer.run(searched, on_text)
-        return told["answer"], told["adapter"]
-
-    return Way("expert", tell, is_written=True)
-
-
-def _from_documents(answerer: Answerer, adapter: str | None) -> Way:
-    def tell(
-        searched: str, found: Found, on_text: OnText | None, before: str | None
-    ) -> tuple[Answer, str | None]:
-        # An answerer of someone's own need not know of it.
-        run = answerer.run if before is None else partial(answerer.run, before=before)
-        return run(searched, found.evidence, on_text)["answer"], adapter
-
-    route = "retrieval" if adapter is None else "hybrid"
-    return Way(route, tell, is_written=hasattr(answerer, "generator"))
 
 
 class Routes:
@@ -333,16 +251,16 @@ class Routes:
 
     def _way(self, route: str, adapter: str | None) -> Way:
         if route == "abstain":
-            return Way("abstain", _withheld)
+            return Way("abstain", withheld)
         if route == "expert" and adapter is not None:
             expert = self.expert(adapter)
             expert.warm_up()
-            return replace(_by_expert(expert), changed=self._changed(adapter))
+            return replace(by_expert(expert), changed=self._changed(adapter))
         writes = adapter if route == "hybrid" else None
         answerer = self.answerer if writes is None else self.hybrid(writes)
         answerer.warm_up()
         changed = () if writes is None else self._changed(writes)
-        way = replace(_from_documents(answerer, writes), changed=changed)
+        way = replace(from_documents(answerer, writes), changed=changed)
         return replace(way, tables_for=self.tables_for) if route == "retrieval" else way
 
     def _changed(self, adapter: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
     python benchmarks/learning.py --quick
 
 Trains on the first pairs of a file and asks them word for word, and in other words. The answers
-are compared as SQuAD does, without case, articles and punctuation. ``--sweep`` changes one
+are compared as SQuAD does, without case, articles and punctuation. ``recalled_paraphrase`` is as
+the route ``expert`` answers, which knows what was taught. ``--sweep`` changes one
 setting at a time and draws what came of it over the minutes it took.
 """
 
@@ -18,15 +19,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import numpy as np
 from report import report
 
 from adapters.base import load_model
-from adapters.models import BARE_LAB, LAB, find_model
+from adapters.card import AdapterCard, base_of
+from adapters.lora_files import TARGETS
+from adapters.models import BARE_LAB, LAB, ModelFiles, find_model
+from adapters.registry import Registry
 from adapters.training.answers import answer_scores
 from adapters.training.config import TrainingConfig
 from adapters.training.examples import Example
 from adapters.training.read import read_examples
 from adapters.training.run import train
+from adapters.training.squad import same_words
+from pipelines.closed_book import AdapterAnswerer
+from pipelines.embed.opening import open_embedder
+from pipelines.generators import PhiChatGenerator
+from pipelines.taught import Taught
 
 HR = Path(__file__).parents[1] / "examples" / "hr"
 PAIRS, PARAPHRASED = HR / "know_how.jsonl", HR / "know_how_paraphrased.jsonl"
@@ -106,10 +116,41 @@ def learn(
         "learned_exact": answer_scores(model, pairs, result.folder)["exact"],
         "learned_paraphrase": others["exact"],
         "learned_paraphrase_f1": others["f1"],
+        "recalled_paraphrase": recalled(base, result.folder, pairs, paraphrased, setting.rank),
         "base_exact": answer_scores(model, pairs, None)["exact"],
         "learning_minutes": seconds / 60,
         "learning_tokens_per_s": result.tokens_per_s,
     }
+
+
+def recalled(
+    base: ModelFiles,
+    adapter: Path,
+    pairs: Sequence[Example],
+    paraphrased: Sequence[Example],
+    rank: int,
+) -> float:
+    """Return the share told right where what was taught is known, withheld where unsure."""
+    card = AdapterCard(
+        name="learned", base=base_of(base), rank=rank, alpha=rank, target_modules=tuple(TARGETS)
+    )
+    embedder = open_embedder("minilm")
+    questions = [pair.question for pair in pairs]
+    vectors = np.stack([one.vector for one in embedder.embed_queries(questions)])
+    taught = Taught(
+        questions,
+        [pair.answer for pair in pairs],
+        vectors,
+        lambda question: embedder.embed_query(question).vector,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Registry(Path(folder)).publish(adapter, card)
+        generator = PhiChatGenerator(base.name, adapters=folder)
+        asked = AdapterAnswerer(generator, "learned", taught=taught)
+        asked.warm_up()
+        answers = [asked.run(one.question)["answer"].text or "" for one in paraphrased]
+    right = [same_words(told, one.answer) for told, one in zip(answers, paraphrased, strict=True)]
+    return sum(right) / len(right)
 
 
 def plot(found: Sequence[tuple[Setting, dict[str, float]]], path: Path) -> None:

@@ -10,8 +10,8 @@ from agent.errors import WorkspaceError
 from agent.expert import Expert
 from agent.follow_up import Turn
 from agent.measure import figures, judge, outcomes
-from agent.routes import OUT_OF_SCOPE
 from agent.suite import SuiteQuestion
+from agent.ways import OUT_OF_SCOPE
 from agent.workspace import Workspace
 
 LEAVE = """# Annual leave

@@ -1,0 +1,139 @@
+"""Answer a planned question: by its route, by steps or parts, and by what is left to try."""
+
+from dataclasses import dataclass, replace
+
+from agent.chain import Chain
+from agent.compare import Comparison
+from agent.parts import put_together
+from agent.planning import Plan, Planner, Question
+from agent.reply import Answered
+from agent.routes import Routes
+from agent.steps import in_steps, says_of_both
+from agent.ways import OnText
+from pipelines.citations import without_marks
+
+# Least confidence of an adapter that is asked where documents had no answer, and of an answer to
+# a part without what was said before it (docs/decisions.md).
+_SURE, _SURE_ALONE = 0.7, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a question.
+
+    :param done: The answer, or the abstention.
+    :param taken: What came of each route taken, in turn.
+    """
+
+    done: Answered
+    taken: tuple[Answered, ...]
+
+
+class Attempts:
+    """Takes questions' routes.
+
+    :param routes: The workspace's routes.
+    :param planner: Plans the parts of a question.
+    """
+
+    def __init__(self, routes: Routes, planner: Planner) -> None:
+        self._routes, self._planner = routes, planner
+
+    def answer(self, plan: Plan, on_text: OnText | None = None) -> Tried:
+        """Take a question's route, and what else may answer it where that does not."""
+        if plan.parts:
+            return self._part_by_part(plan, on_text)
+        taken: list[Answered] = []
+        left: Answered | None = None
+        if isinstance(plan.steps, Comparison):
+            # The whole question finds a sentence about one of the two, as a rule.
+            told, left = self._in_steps(plan, plan.steps, on_text)
+            taken += told
+            if not left.answer.abstained:
+                return Tried(left, tuple(taken))
+        whole = (
+            self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+            if plan.knew is None
+            else self._routes.take_anew(plan.knew, plan.searched, on_text)
+        )
+        taken.append(whole)
+        if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
+            left = None
+        if left is None and not whole.answer.abstained:
+            return Tried(whole, tuple(taken))
+        if isinstance(plan.steps, Chain):
+            told, done = self._in_steps(plan, plan.steps, on_text)
+            taken += told
+            if not done.answer.abstained:
+                return Tried(done, tuple(taken))
+        last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
+        if last is None and left is None and plan.otherwise is not None:
+            last = self._otherwise(*plan.otherwise, plan.searched, on_text)
+        if last is not None:
+            taken.append(last)
+        if last is None or last.answer.abstained:
+            return Tried(left or whole, tuple(taken))
+        return Tried(_on_a_route(last), tuple(taken))
+
+    def _otherwise(
+        self, route: str, adapter: str | None, searched: str, on_text: OnText | None
+    ) -> Answered | None:
+        """Take the route that is left; an adapter alone must be sure where documents were not."""
+        if route != "expert" or adapter is None:
+            return self._routes.take(route, adapter, searched, on_text)
+        if not self._routes.knows_what_was_taught(adapter):
+            return None
+        told = self._routes.take(route, adapter, searched, None)
+        if told.answer.confidence < _SURE:
+            return None
+        if on_text is not None and told.answer.text:
+            on_text(told.answer.text)
+        return told
+
+    def _in_steps(
+        self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
+    ) -> tuple[list[Answered], Answered]:
+        def ask(question: str) -> Answered:
+            if on_text is not None:
+                on_text("")  # a stream that was left ends here
+            return self._routes.take(plan.route, plan.adapter, question, None)
+
+        return in_steps(steps, ask)
+
+    def _part_by_part(self, plan: Plan, on_text: OnText | None) -> Tried:
+        """Answer each part of a question by its own route, and put the answers together."""
+        questions = [part.question for part in plan.parts]
+        each: list[Tried] = []
+        for part, planned in zip(
+            plan.parts, self._planner.plan([Question(text) for text in questions]), strict=True
+        ):
+            tried = self.answer(replace(planned, parts=()), on_text)
+            told = {_words(one.done) for one in each if one.done.adapter}
+            if tried.done.route == "expert" and _words(tried.done) in told:
+                # It answers the other part; this one the adapter was not taught.
+                tried = self._looked_up(planned.searched, tried)
+            if tried.done.answer.abstained and part.said:
+                alone = self._looked_up(part.asks, tried)
+                # Without what was said before it may ask for another thing.
+                tried = alone if alone.done.answer.confidence >= _SURE_ALONE else tried
+            each.append(tried)
+        done = put_together(questions, [tried.done for tried in each])
+        return Tried(done, tuple(one for tried in each for one in tried.taken))
+
+    def _looked_up(self, searched: str, before: Tried) -> Tried:
+        """Answer a part by the documents alone, after other ways."""
+        if not self._routes.has_documents:
+            return before
+        last = self._routes.take("retrieval", None, searched, None)
+        return Tried(last, (*before.taken, last))
+
+
+def _words(answered: Answered) -> str:
+    return without_marks(answered.answer.text or "")[0]
+
+
+def _on_a_route(answered: Answered) -> Answered:
+    """Return an agent's answer as one of the route that what it rests on is of."""
+    if answered.route != "agent":
+        return answered
+    return replace(answered, route="retrieval" if answered.adapter is None else "hybrid")

@@ -154,7 +154,7 @@ class AdapterAnswerer:
                 asked, wanted = near.questions[near.nearest], near.answers[near.nearest]
                 (again, _), more, _, _ = self._said(asked, None)
                 usage = {name: count + more.get(name, 0) for name, count in usage.items()}
-                trace = {**trace, "asked_again": asked}
+                trace = {**trace, "asked_again": {"question": asked, "reply": again}}
                 # What it has not learned well it does not say in the taught words either.
                 if same_words(again, wanted):
                     text = again

@@ -144,6 +144,12 @@ def _show(told: Mapping[str, Any]) -> None:
             _put(console, "Conclusion", written["conclusion"])
         if "reply" in written:
             _put(console, "Reply", written["reply"])
+        if "asked_again" in written:
+            _put(console, "Asked again", written["asked_again"]["question"])
+            _put(console, "Reply", written["asked_again"]["reply"])
+        if "remembered" in written:
+            known = written["remembered"]
+            _put(console, "Remembered", f"{known['text']} ({known['adapter']})")
     for claim in told["claims"]:
         fault = f": {claim['fault']}" if claim["fault"] else ""
         backed = "left out" if claim["fault"] else "backed"

@@ -26,7 +26,7 @@ from agent.chat_input import LineQuestions, TerminalQuestions
 from agent.chat_log import ChatLog, private_file
 from agent.expert import Expert
 from agent.router.outcomes import Outcome, OutcomeStore
-from agent.routes import OUT_OF_SCOPE
+from agent.ways import OUT_OF_SCOPE
 from agent.workspace import Workspace
 
 LEAVE = "How many days of annual leave do full-time staff earn?"

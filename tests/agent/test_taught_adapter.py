@@ -68,7 +68,8 @@ def test_an_answer_to_another_question_gives_way(workspace: Workspace) -> None:
     recalled = adapter.recall("Poll volunteering is supported with what leave?")
     assert recalled.text == "4 hours of Administrative Leave per leave year."
     assert recalled.said != recalled.text
-    assert "poll worker" in recalled.written["asked_again"]
+    assert "poll worker" in recalled.written["asked_again"]["question"]
+    assert recalled.written["asked_again"]["reply"] == recalled.text
     # What is given is told once, and whole.
     answer = adapter.run("Poll volunteering is supported with what leave?", pieces.append)["answer"]
     assert pieces == [answer.text] == [recalled.text]

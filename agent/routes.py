@@ -289,18 +289,18 @@ class Routes:
         """Whether an adapter's card keeps what it was taught, so that its memory can be judged."""
         from adapters.registry import Registry
 
-        return bool(Registry(self._workspace.adapters_folder).get(adapter).card.question_answers)
+        card = Registry(self._workspace.adapters_folder).get(adapter).card
+        return 0 < len(card.question_answers) == len(card.questions)
 
     def _taught(self, adapter: str) -> "Taught | None":
         """Return what an adapter was taught; None where its card does not keep it."""
         from adapters.registry import Registry
         from pipelines.taught import Taught
 
-        found = Registry(self._workspace.adapters_folder).get(adapter)
-        card = found.card
-        if not card.question_answers or len(card.question_answers) != len(card.questions):
+        if not self.knows_what_was_taught(adapter):
             return None
-        embedder = self.router.embedder
+        found = Registry(self._workspace.adapters_folder).get(adapter)
+        card, embedder = found.card, self.router.embedder
         known = self.router.memory.adapters.get(found.name)
         if known is not None and known.questions == card.questions:
             vectors = known.vectors

@@ -120,7 +120,7 @@ class AdapterAnswerer:
         known = recalled.features
         reason = None if recalled.text else NOTHING_SAID
         sure = recalled.probability if recalled.text else 0.0
-        if recalled.text and recalled.near is not None and known is not None:
+        if recalled.near is not None and known is not None:
             calibration = load_calibration()
             sure = calibration.answer.probability(known)
             least = calibration.threshold if self.threshold is None else self.threshold

@@ -1,7 +1,7 @@
 """What an adapter was taught: which of its questions one is near to, and whose answer it gives."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -60,13 +60,16 @@ class Near:
 
     def taught_by(self, answer: str) -> float:
         """Return the cosine of the nearest question that this answer was taught for, 0 for none."""
-        return max((float(self.cosines[n]) for n in self._with(answer)), default=0.0)
+        return self._nearest_of(self._with(answer))
 
     def ahead(self, answer: str) -> float:
         """Return by how much that one is nearer than any that another was taught for."""
         mine = set(self._with(answer))
-        others = (float(c) for n, c in enumerate(self.cosines) if n not in mine)
-        return self.taught_by(answer) - max(others, default=0.0)
+        others = [n for n in range(len(self.cosines)) if n not in mine]
+        return self._nearest_of(mine) - self._nearest_of(others)
+
+    def _nearest_of(self, places: Iterable[int]) -> float:
+        return max((float(self.cosines[n]) for n in places), default=0.0)
 
     def _with(self, answer: str) -> list[int]:
         """Return the places of questions that an answer was taught for, in its words or others."""

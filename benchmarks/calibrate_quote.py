@@ -1,12 +1,14 @@
 """Fit how sure a quoted answer is, and from when on it is given.
 
-    python benchmarks/calibrate_quote.py --squad2 dev-v2.0.json.gz --suites SUITE:FOLDER… --out FILE
+    python benchmarks/calibrate_quote.py --squad2 dev-v2.0.json.gz --suites SUITE:FOLDER… \\
+        --lookups benchmarks/lookups/held_out.jsonl --documents FOLDER --out FILE
 
-Takes suites over documents, and the articles of a SQuAD 2.0 file that the reader was not trained
-on. Each look-up of a suite is asked a second time without the documents that hold its answer: what
-is found then is near, and answers nothing. A logistic regression weighs what is known of each
-sentence, a second one what is known of the answer as a whole. The threshold is the least one
-behind which, and behind the router, enough of the suites' unanswerable questions are withheld.
+Takes suites over documents, questions written on others, and the articles of a SQuAD 2.0 file, of
+which the reader learned none. Each look-up of a suite is asked a second time without the documents
+that hold its answer: what is found then is near, and answers nothing. A logistic regression weighs
+what is known of each sentence, a second one what is known of the answer as a whole. The threshold
+is the least one behind which, and behind the router, enough of the suites' unanswerable questions
+are withheld.
 
 All figures are five-fold, by question and by article.
 """
@@ -14,12 +16,13 @@ All figures are five-fold, by question and by article.
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from answers import index_folder, index_squad
+from reader_lookups import LookUp, look_up
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.model_selection import GroupKFold
@@ -95,6 +98,25 @@ def ask(workspace: Workspace, questions: Sequence[SuiteQuestion], kind: str) -> 
                 near = retrieve(pipeline, question.question, filters=filters)
                 add(question, near.evidence, "taken", routed_away)
     return [one for one in asked if one.candidates]
+
+
+def written(lookups: Iterable[LookUp]) -> Iterator[Asked]:
+    """Yield look-ups with what is right: only their own document's words are known to answer."""
+    answerer = QuoteAnswerer()
+    for one in lookups:
+        found = answerer.candidates(one.question, one.evidence, lambda features: 0.0)
+        right = []
+        for candidate in found:
+            piece = one.evidence[candidate.piece]
+            told = piece.text[candidate.start : candidate.end]
+            right.append(
+                one.answer is not None and piece.document == one.document and one.answer in told
+            )
+        question = SuiteQuestion(
+            question=one.question, accepted=(one.answer,) if one.answer else (), answer=one.answer
+        )
+        if found:
+            yield Asked(question, "written", one.evidence, found, right, routed_away=False)
 
 
 def fit(asked: Sequence[Asked]) -> tuple[Logistic, Logistic]:
@@ -198,7 +220,7 @@ def figures(asked: Sequence[Asked], rows: np.ndarray, threshold: float) -> dict[
     away = np.array([one.routed_away for one in asked])
     given = rows[:, 0] >= threshold
     told: dict[str, float] = {}
-    for name in ("suites", "squad"):
+    for name in dict.fromkeys(kinds[kinds != "taken"].tolist()):
         can = (kinds == name) & answerable
         cannot = (kinds == name) & ~answerable
         told |= {
@@ -218,7 +240,7 @@ def figures(asked: Sequence[Asked], rows: np.ndarray, threshold: float) -> dict[
             told[f"{name}_right_at_{share}_withheld"] = (
                 (rows[can, 0] > least) * rows[can, 1]
             ).mean()
-    ours, right = kinds != "squad", rows[:, 3] > 0.5
+    ours, right = np.isin(kinds, ["suites", "taken"]), rows[:, 3] > 0.5
     told |= {
         "taken_withheld": (~given)[kinds == "taken"].mean(),
         "auroc": auroc(rows[ours & right, 0], rows[ours & ~right, 0]),
@@ -231,8 +253,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--squad2", type=Path, required=True)
     parser.add_argument("--suites", nargs="+", required=True, metavar="SUITE:FOLDER")
+    parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
+    parser.add_argument("--documents", type=Path, help="the folder of those documents")
     parser.add_argument("--second", type=float, default=0.2, help="least share of the first's odds")
-    parser.add_argument("--withhold", type=float, default=0.85, help="share of the unanswerable")
+    parser.add_argument("--withhold", type=float, default=0.9, help="share of the unanswerable")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -243,6 +267,8 @@ def main() -> None:
             index_folder(Path(documents), workspace)
             questions += read_suite(Path(suite)).questions
         asked = ask(workspace, questions, "suites")
+    if options.lookups:
+        asked += written(look_up(options.lookups, options.documents))
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         questions = index_squad(options.squad2, workspace)

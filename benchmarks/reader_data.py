@@ -9,14 +9,23 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from agent.lab.mislead import misled
-from agent.lab.sources import Article, Asked, Text, piece_at, row_named, table_questions
+from agent.lab.sources import (
+    Article,
+    Asked,
+    Text,
+    Written,
+    key,
+    piece_at,
+    row_named,
+    table_questions,
+)
 from pipelines.sentences import sentence_spans
 
 _WORD = re.compile(r"\w+")
@@ -45,11 +54,22 @@ class Example:
     start: int = -1
     end: int = -1
 
+    def joined(self) -> tuple[str, int]:
+        """Return context and text as the reader gets them, and where the text begins."""
+        head = f"{self.context}\n" if self.context else ""
+        return head + self.text, len(head)
 
-def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> Iterator[Example]:
+
+def squad(
+    path: Path,
+    chance: random.Random,
+    articles: slice = slice(None),
+    written: Mapping[str, Sequence[Written]] | None = None,
+) -> Iterator[Example]:
     """Yield examples of a SQuAD 1.1 or 2.0 file.
 
     :param articles: Which of its articles.
+    :param written: Further questions, as :func:`agent.lab.sources.written` reads them.
     """
     for article in _articles(path)[articles]:
         title = article["title"].replace("_", " ")
@@ -62,7 +82,7 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
         for number, paragraph in enumerate(article["paragraphs"]):
             spans = sentence_spans(texts[number])
             for asked in paragraph["qas"]:
-                question = _as_typed(asked["question"].strip(), chance)
+                question = as_typed(asked["question"].strip(), chance)
                 context = title if chance.random() < _TITLED else ""
                 answers = asked["answers"]
                 if asked.get("is_impossible") or not answers:
@@ -71,13 +91,19 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
                         0
                     ]
                     at = piece_at(spans, likely["answer_start"])
-                    yield Example(question, context, _stretch(texts[number], spans, at, chance)[0])
+                    yield Example(question, context, stretch(texts[number], spans, at, chance)[0])
                     continue
                 start = answers[0]["answer_start"]
                 end = start + len(answers[0]["text"])
                 at = piece_at(spans, start)
+                for more in (written or {}).get(key(" ".join(asked["question"].split())), ()):
+                    text, cut = stretch(texts[number], spans, at, chance)
+                    there = more.answered and end - cut <= len(text)
+                    place = (start - cut, end - cut) if there else (-1, -1)
+                    if there or not more.answered:
+                        yield Example(as_typed(more.question, chance), context, text, *place)
                 if chance.random() >= _UNANSWERED:
-                    text, cut = _stretch(texts[number], spans, at, chance)
+                    text, cut = stretch(texts[number], spans, at, chance)
                     if end - cut <= len(text):
                         asks = _unlike(question, text, chance)
                         yield Example(asks, context, text, start - cut, end - cut)
@@ -106,7 +132,7 @@ def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> I
                         yield Example(
                             question,
                             context,
-                            _stretch(other, sentence_spans(other), near, chance)[0],
+                            stretch(other, sentence_spans(other), near, chance)[0],
                         )
                     continue
                 text = _around(texts[number], spans, at, chance)
@@ -168,10 +194,10 @@ def _look_up(
     joined = "\n".join(parts)[: 2 * _LONGEST]
     if joined and at + len(target) <= len(joined):
         end = at + len(target) if at >= 0 else -1
-        yield Example(_as_typed(question, chance), "", joined, at, end)
+        yield Example(as_typed(question, chance), "", joined, at, end)
 
 
-def _stretch(
+def stretch(
     text: str, spans: Sequence[tuple[int, int]], at: int, chance: random.Random
 ) -> tuple[str, int]:
     """Return a sentence with neighbours, of random length, and where it begins."""
@@ -192,7 +218,7 @@ def _around(text: str, spans: Sequence[tuple[int, int]], at: int, chance: random
     if not side:
         return ""
     near = len(side) - 1 if side is before else 0
-    return _stretch(text, side, near, chance)[0]
+    return stretch(text, side, near, chance)[0]
 
 
 def _nearest(text: str, words: set[str]) -> int:
@@ -216,13 +242,13 @@ def financial_texts(path: Path, chance: random.Random) -> Iterator[Example]:
                 continue
             spans, start = sentence_spans(text), text.index(answer)
             at = piece_at(spans, start)
-            question = _as_typed(asked["question"], chance)
+            question = as_typed(asked["question"], chance)
             if chance.random() < _UNANSWERED:
                 rest = _around(text, spans, at, chance)
                 if rest and answer not in rest:
                     yield Example(question, "", rest)
                 continue
-            shown, cut = _stretch(text, spans, at, chance)
+            shown, cut = stretch(text, spans, at, chance)
             if start - cut + len(answer) <= len(shown):
                 yield Example(question, "", shown, start - cut, start - cut + len(answer))
 
@@ -241,7 +267,8 @@ def _unlike(question: str, text: str, chance: random.Random) -> str:
     return " ".join(kept) if 2 * len(kept) > len(words) else question
 
 
-def _as_typed(question: str, chance: random.Random) -> str:
+def as_typed(question: str, chance: random.Random) -> str:
+    """Return a question as people type it: at times without its mark, or with a word lost."""
     if chance.random() < 0.2:
         question = question.rstrip("?")
     if chance.random() < 0.1:

@@ -2,6 +2,8 @@
 
     python benchmarks/train_reader.py --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz \\
         --tables FOLDER --reports FILE --minutes 60 --out FILE
+    python benchmarks/train_reader.py … --start FILE --average \\
+        --lookups benchmarks/lookups/learned.jsonl --documents FOLDER --texts 6000
     python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8
 
 The encoder that embeds passages is trained further to read a question and a text together
@@ -14,17 +16,20 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from reader_data import Example, articles_in, financial_texts, squad, tables
+from reader_lookups import Grouped, look_up
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.lab.data import HELD_OUT_ARTICLES, SQUAD_LEARNED
+from agent.lab.sources import written
 from pipelines.embed.model_files import find_model
 from pipelines.read.torch_reader import TorchReader, load_reader
 
@@ -44,14 +49,14 @@ class Tokenised:
         self, tokenizer: Tokenizer, examples: Sequence[Example], most: int, device: str
     ) -> None:
         self._most, self._device = most, device
-        encodings = tokenizer.encode_batch([(e.question, join(e)[0]) for e in examples])
+        encodings = tokenizer.encode_batch([(e.question, e.joined()[0]) for e in examples])
         self.ids: list[list[int]] = []
         self.places: list[tuple[int, int]] = []
         for example, encoding in zip(examples, encodings, strict=True):
             ids = encoding.ids[:_LONGEST]
             first = last = 0
             if example.start >= 0:
-                shift = join(example)[1]
+                shift = example.joined()[1]
                 inside = [
                     n
                     for n, (kind, (start, end)) in enumerate(
@@ -67,6 +72,11 @@ class Tokenised:
                 first, last = inside[0], inside[-1]
             self.ids.append(ids)
             self.places.append((first, last))
+
+    def losses(self, chance: random.Random) -> Iterator["TextLoss"]:
+        """Yield :meth:`batches` as their losses."""
+        for ids, mask, places in self.batches(chance):
+            yield TextLoss(ids, mask, places)
 
     def batches(self, chance: random.Random) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield ids, masks and places, texts of like length together, in random order."""
@@ -90,15 +100,25 @@ class Tokenised:
             yield ids.to(self._device), mask.to(self._device), places.to(self._device)
 
 
-def join(example: Example) -> tuple[str, int]:
-    """Return context and text as the reader gets them, and where the text begins."""
-    head = f"{example.context}\n" if example.context else ""
-    return head + example.text, len(head)
+@dataclass(frozen=True)
+class TextLoss:
+    """What is wrong with a reader's scores of some texts, each by itself."""
+
+    ids: Tensor
+    mask: Tensor
+    places: Tensor
+
+    def __call__(self, model: TorchReader) -> Tensor:
+        """Return the mean loss a text, with gradients."""
+        with torch.autocast(self.ids.device.type, torch.bfloat16):
+            scores = _masked(model(self.ids, self.mask).float(), self.mask)
+        first = functional.cross_entropy(scores[..., 0], self.places[:, 0])
+        return first + functional.cross_entropy(scores[..., 1], self.places[:, 1])
 
 
 def train(
     model: TorchReader,
-    data: Tokenised,
+    data: Sequence[Tokenised | Grouped],
     held_out: Tokenised,
     minutes: float,
     passes: float,
@@ -108,13 +128,15 @@ def train(
 ) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
-    per_pass = sum(1 for _ in data.batches(random.Random(0)))
+    per_pass = sum(1 for one in data for _ in one.losses(random.Random(0)))
     total = int(per_pass * passes)
     # Time of the processors, so that a run may be paused.
     started, losses, step = time.process_time(), [], 0
     done = 0.0
     while done < 1:
-        for ids, mask, places in data.batches(chance):
+        batches = [batch for one in data for batch in one.losses(chance)]
+        chance.shuffle(batches)
+        for loss_of in batches:
             # Whichever ends first, the steps or the time, decides the learning rate.
             spent = (time.process_time() - started) / 60 / torch.get_num_threads()
             done = max(step / total, spent / minutes)
@@ -123,11 +145,7 @@ def train(
             rate = min(1, step / 200) * (1 - done)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * rate
-            with torch.autocast(ids.device.type, torch.bfloat16):
-                scores = _masked(model(ids, mask).float(), mask)
-            loss = functional.cross_entropy(
-                scores[..., 0], places[:, 0]
-            ) + functional.cross_entropy(scores[..., 1], places[:, 1])
+            loss = loss_of(model)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -137,7 +155,7 @@ def train(
             if step % 50 == 0:
                 loss_now = np.mean(losses[-100:])
                 print(f"{step}/{total} ({done:.0%}): loss {loss_now:.3f}", flush=True)
-            if step % 1000 == 0:
+            if step % 500 == 0:
                 print(json.dumps(measure(model, held_out)), flush=True)
                 save()
 
@@ -181,28 +199,12 @@ def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--squad", type=Path, required=True, help="SQuAD 1.1, JSON(.gz)")
-    parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; a third of it is held out")
-    parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
-    parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
-    parser.add_argument("--start", type=Path, help="weights to go on from")
-    parser.add_argument("--learning-rate", type=float, default=2e-4)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--passes", type=float, default=2)
-    parser.add_argument("--batch-tokens", type=int, default=3072, help="padding included")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.manual_seed(options.seed)
-    chance = random.Random(options.seed)
-    folder = find_model("minilm").folder
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    given = list(squad(options.squad, chance, slice(0, SQUAD_LEARNED)))
+def examples(
+    options: argparse.Namespace, chance: random.Random
+) -> tuple[list[Example], list[Example]]:
+    """Return single texts to learn from, and those held out."""
+    further = written(options.written) if options.written else None
+    given = list(squad(options.squad, chance, slice(0, SQUAD_LEARNED), further))
     if options.squad2:
         articles = range(articles_in(options.squad2))
         held = set(articles[HELD_OUT_ARTICLES])
@@ -218,31 +220,72 @@ def main() -> None:
         rest += rows[:300]
     if options.reports:
         given += list(financial_texts(options.reports, chance)) * 2
+    return given, rest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--squad", type=Path, required=True, help="SQuAD 1.1, JSON(.gz)")
+    parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; a third of it is held out")
+    parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
+    parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
+    parser.add_argument("--written", type=Path, help="questions on SQuAD's texts, JSON lines")
+    parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
+    parser.add_argument("--documents", type=Path, help="the folder of those documents")
+    parser.add_argument("--texts", type=int, help="of the others' examples, that many at random")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument(
+        "--average", action="store_true", help="keep the mean of the weights before and after"
+    )
+    parser.add_argument("--learning-rate", type=float, default=2e-4)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--passes", type=float, default=2)
+    parser.add_argument("--batch-tokens", type=int, default=3072, help="padding included")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    chance = random.Random(options.seed)
+    folder = find_model("minilm").folder
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    given, rest = examples(options, chance)
     chance.shuffle(given)
     chance.shuffle(rest)
     data, held_out = (
-        Tokenised(tokenizer, examples, options.batch_tokens, options.device)
-        for examples in (given, rest[:3000])
+        Tokenised(tokenizer, some, options.batch_tokens, options.device)
+        for some in (given[: options.texts], rest[:3000])
     )
     print(f"{len(data.ids)} examples, {sum(map(len, data.ids)) / len(data.ids):.0f} tokens each")
+    sources: list[Tokenised | Grouped] = [data]
+    if options.lookups:
+        lookups = list(look_up(options.lookups, options.documents))
+        print(f"{len(lookups)} look-ups")
+        sources.append(Grouped(tokenizer, lookups, options.device))
     model = load_reader(folder, options.start).train() if options.start else TorchReader(folder)
     model.body.embeddings.requires_grad_(False)
     for layer in model.body.encoder.layer[:_FROZEN_LAYERS]:
         layer.requires_grad_(False)
     model.to(options.device)
-    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    before = {
+        name: parameter.detach().clone()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
 
     def save() -> None:
         arrays = {
             name: value.half().cpu().contiguous()
             for name, value in model.state_dict().items()
-            if name in trained
+            if name in before
         }
         save_file(arrays, options.out, {"examples": str(len(data.ids))})
 
     train(
         model,
-        data,
+        sources,
         held_out,
         options.minutes,
         options.passes,
@@ -250,6 +293,12 @@ def main() -> None:
         chance,
         save,
     )
+    if options.average:
+        # Keeps what was known before beside what was learned (Wortsman et al. 2022).
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name in before:
+                    parameter.lerp_(before[name], 0.5)
     print(json.dumps(measure(model, held_out)))
     save()
 

@@ -1,0 +1,225 @@
+"""Look-ups as the product meets them, to teach the reader with: a question and all its evidence.
+
+Each line of the questions names the document that it was written on, and where in its text the
+answer stands, or that nothing answers (see ``reader_lookups.md``). The documents are indexed and
+searched as ``expert ask`` does. What is found is compared in one softmax (Clark and Gardner 2018),
+so that scores of one text weigh against those of another, and against none.
+"""
+
+import json
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from answers import index_folder
+from haystack import Document
+from reader_data import Example, as_typed, stretch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional
+
+from agent.assemble import open_pipeline, open_store
+from agent.lab.sources import piece_at
+from agent.workspace import Workspace
+from pipelines.evidence import Evidence
+from pipelines.read.torch_reader import TorchReader
+from pipelines.search import retrieve
+from pipelines.sentences import sentence_spans
+from pipelines.split import passage_context
+
+_LONGEST = 320
+# Texts read at once for a question while learning, and how often none of them holds the answer
+# though there is one.
+_TEXTS, _TAKEN = 4, 0.2
+_QUESTIONS_AT_ONCE = 6
+# Half the weight of a text's own softmax keeps "not in this text" at 0.
+_OWN = 0.5
+# Words from which an answer that stands in another document too is taken for the same one.
+_TELLING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A question with what was found for it.
+
+    :param document: The document that it was written on.
+    :param written_on: The passage that answers, with the answer's place in it; None where nothing
+        does.
+    :param evidence: What was found, best first.
+    """
+
+    question: str
+    document: str
+    written_on: Example | None
+    evidence: list[Evidence]
+
+    @property
+    def answer(self) -> str | None:
+        """The answer's words."""
+        on = self.written_on
+        return None if on is None else on.text[on.start : on.end]
+
+
+def look_up(path: Path, documents: Path) -> Iterator[LookUp]:
+    """Yield the questions of a file with what the product finds for them.
+
+    :param path: JSON lines of ``document``, ``question`` and ``answer``: where it begins and ends
+        in the document's text, or null.
+    :param documents: The folder of what they were written on.
+    :raises ValueError: When a document is not there as it was.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder))
+        index_folder(documents, workspace)
+        passages = defaultdict(list)
+        with open_store(workspace, read_only=True) as store:
+            for passage in store.filter_documents():
+                passages[passage.meta["document"]].append(passage)
+        with open_pipeline(workspace) as pipeline:
+            for line in path.read_text(encoding="utf-8").splitlines():
+                row: dict[str, Any] = json.loads(line)
+                question, document = row["question"], row["document"]
+                written_on = _written_on(question, passages[document], row["answer"])
+                yield LookUp(question, document, written_on, retrieve(pipeline, question).evidence)
+
+
+def _written_on(
+    question: str, passages: Sequence[Document], answer: Sequence[int] | None
+) -> Example | None:
+    if answer is None:
+        return None
+    start, end = answer
+    for passage in passages:
+        if passage.meta["start"] <= start and end <= passage.meta["end"]:
+            cut = passage.meta["start"]
+            text = passage.content or ""
+            return Example(question, passage_context(passage), text, start - cut, end - cut)
+    raise ValueError(
+        f"no passage holds the answer to {question!r}: are its documents as they were?"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    ids: list[int]
+    # Where an answer may begin and end.
+    inside: list[bool]
+    first: int
+    last: int
+
+
+class Grouped:
+    """Look-ups as token ids, the texts of a question together.
+
+    :param device: Where batches go.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, lookups: Sequence[LookUp], device: str) -> None:
+        self._tokenizer, self._lookups, self._device = tokenizer, lookups, device
+
+    def losses(self, chance: random.Random) -> Iterator["GroupLoss"]:
+        """Yield batches in random order, each question's texts drawn anew."""
+        order = list(range(len(self._lookups)))
+        chance.shuffle(order)
+        for at in range(0, len(order), _QUESTIONS_AT_ONCE):
+            drawn = (self._texts(self._lookups[n], chance) for n in order[at:][:_QUESTIONS_AT_ONCE])
+            yield GroupLoss([group for group in drawn if group], self._device)
+
+    def _texts(self, one: LookUp, chance: random.Random) -> list[_Encoded]:
+        right, wrong = [], []
+        for piece in one.evidence:
+            found = -1 if one.answer is None else piece.text.find(one.answer)
+            if found < 0:
+                wrong.append(Example(one.question, piece.context, piece.text))
+            elif piece.document == one.document:
+                end = found + len(one.answer or "")
+                right.append(Example(one.question, piece.context, piece.text, found, end))
+            elif len((one.answer or "").split()) < _TELLING:
+                wrong.append(Example(one.question, piece.context, piece.text))
+        if one.answer is not None and chance.random() < _TAKEN:
+            right = []
+        elif one.written_on is not None and not right:
+            written = one.written_on
+            spans = sentence_spans(written.text)
+            text, cut = stretch(written.text, spans, piece_at(spans, written.start), chance)
+            start, end = written.start - cut, written.end - cut
+            if end <= len(text):
+                right = [Example(one.question, written.context, text, start, end)]
+        chance.shuffle(wrong)
+        shown = right + wrong[: max(1, _TEXTS - len(right))]
+        question = as_typed(one.question, chance)
+        return [self._encoded(question, example) for example in shown]
+
+    def _encoded(self, question: str, one: Example) -> _Encoded:
+        text, shift = one.joined()
+        encoding = self._tokenizer.encode(question, text)
+        places = list(zip(encoding.type_ids, encoding.offsets, strict=True))[:_LONGEST]
+        inside = [kind == 1 and end > start >= shift for kind, (start, end) in places]
+        answer = [
+            n
+            for n, (_, (start, end)) in enumerate(places)
+            if inside[n] and start < one.end + shift and end > one.start + shift
+        ]
+        first, last = (answer[0], answer[-1]) if one.start >= 0 and answer else (0, 0)
+        return _Encoded(encoding.ids[:_LONGEST], inside, first, last)
+
+
+class GroupLoss:
+    """What is wrong with a reader's scores of some questions' texts.
+
+    :param groups: Of each question its texts.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[_Encoded]], device: str) -> None:
+        self._groups, self._device = groups, device
+
+    def __call__(self, model: TorchReader) -> Tensor:
+        """Return the mean loss a question, with gradients."""
+        texts = [one for group in self._groups for one in group]
+        scores = self._scores(model, texts)
+        places = torch.tensor([(one.first, one.last) for one in texts], device=self._device)
+        inside = torch.zeros(scores.shape[:2], dtype=torch.bool, device=self._device)
+        for row, one in enumerate(texts):
+            inside[row, : len(one.ids)] = torch.tensor(one.inside)
+        own = sum(functional.cross_entropy(scores[..., k], places[:, k]) for k in (0, 1))
+        # Against the text's own "none", so that 0 stands for none in all of them.
+        ahead = (scores - scores[:, :1]).masked_fill(~inside[..., None], -1e4)
+        shared = scores.new_zeros(())
+        at = 0
+        for group in self._groups:
+            rows = slice(at, at + len(group))
+            at += len(group)
+            right = places[rows, 0] > 0
+            for k in (0, 1):
+                every = torch.cat([scores.new_zeros(1), ahead[rows, :, k].flatten()])
+                hit = ahead[rows, :, k][right, places[rows, k][right]]
+                shared = shared + torch.logsumexp(every, 0)
+                shared = shared - (torch.logsumexp(hit, 0) if len(hit) else 0)
+        loss: Tensor = _OWN * own + shared / len(self._groups)
+        return loss
+
+    def _scores(self, model: TorchReader, texts: Sequence[_Encoded]) -> Tensor:
+        """Return logits [texts, tokens, 2], texts of like length read together."""
+        longest = max(len(one.ids) for one in texts)
+        order = sorted(range(len(texts)), key=lambda n: len(texts[n].ids))
+        size = -(-len(texts) // 4)
+        found: dict[int, Tensor] = {}
+        for rows in (order[n : n + size] for n in range(0, len(order), size)):
+            width = len(texts[rows[-1]].ids)
+            ids = torch.zeros(len(rows), width, dtype=torch.int64)
+            mask = torch.zeros_like(ids)
+            for row, number in enumerate(rows):
+                ids[row, : len(texts[number].ids)] = torch.tensor(texts[number].ids)
+                mask[row, : len(texts[number].ids)] = 1
+            ids, mask = ids.to(self._device), mask.to(self._device)
+            with torch.autocast(ids.device.type, torch.bfloat16):
+                scores = model(ids, mask).float()
+            scores = scores.masked_fill(mask[..., None] == 0, -1e4)
+            padded = functional.pad(scores, (0, 0, 0, longest - width), value=-1e4)
+            found |= dict(zip(rows, padded, strict=True))
+        return torch.stack([found[n] for n in range(len(texts))])

@@ -11,13 +11,14 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from answers import index_folder
 from haystack import Document
+from reader_batches import answer_tokens, learning_scores, padded
 from reader_data import Example, as_typed, stretch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -131,41 +132,37 @@ class Grouped:
             yield GroupLoss([group for group in drawn if group], self._device)
 
     def _texts(self, one: LookUp, chance: random.Random) -> list[_Encoded]:
+        answer, written = one.answer, one.written_on
         right, wrong = [], []
         for piece in one.evidence:
-            found = -1 if one.answer is None else piece.text.find(one.answer)
-            if found < 0:
-                wrong.append(Example(one.question, piece.context, piece.text))
+            text = Example(one.question, piece.context, piece.text)
+            if answer is None or answer not in piece.text:
+                wrong.append(text)
             elif piece.document == one.document:
-                end = found + len(one.answer or "")
-                right.append(Example(one.question, piece.context, piece.text, found, end))
-            elif len((one.answer or "").split()) < _TELLING:
-                wrong.append(Example(one.question, piece.context, piece.text))
-        if one.answer is not None and chance.random() < _TAKEN:
+                start = piece.text.index(answer)
+                right.append(replace(text, start=start, end=start + len(answer)))
+            elif len(answer.split()) < _TELLING:
+                wrong.append(text)
+        if answer is not None and chance.random() < _TAKEN:
             right = []
-        elif one.written_on is not None and not right:
-            written = one.written_on
+        elif written is not None and not right:
             spans = sentence_spans(written.text)
-            text, cut = stretch(written.text, spans, piece_at(spans, written.start), chance)
+            shown, cut = stretch(written.text, spans, piece_at(spans, written.start), chance)
             start, end = written.start - cut, written.end - cut
-            if end <= len(text):
-                right = [Example(one.question, written.context, text, start, end)]
+            if end <= len(shown):
+                right = [replace(written, text=shown, start=start, end=end)]
         chance.shuffle(wrong)
-        shown = right + wrong[: max(1, _TEXTS - len(right))]
         question = as_typed(one.question, chance)
-        return [self._encoded(question, example) for example in shown]
+        drawn = right + wrong[: max(1, _TEXTS - len(right))]
+        return [self._encoded(question, example) for example in drawn]
 
     def _encoded(self, question: str, one: Example) -> _Encoded:
         text, shift = one.joined()
         encoding = self._tokenizer.encode(question, text)
         places = list(zip(encoding.type_ids, encoding.offsets, strict=True))[:_LONGEST]
         inside = [kind == 1 and end > start >= shift for kind, (start, end) in places]
-        answer = [
-            n
-            for n, (_, (start, end)) in enumerate(places)
-            if inside[n] and start < one.end + shift and end > one.start + shift
-        ]
-        first, last = (answer[0], answer[-1]) if one.start >= 0 and answer else (0, 0)
+        answer = [n for n in answer_tokens(encoding, one) if n < _LONGEST]
+        first, last = (answer[0], answer[-1]) if answer else (0, 0)
         return _Encoded(encoding.ids[:_LONGEST], inside, first, last)
 
 
@@ -210,16 +207,8 @@ class GroupLoss:
         size = -(-len(texts) // 4)
         found: dict[int, Tensor] = {}
         for rows in (order[n : n + size] for n in range(0, len(order), size)):
-            width = len(texts[rows[-1]].ids)
-            ids = torch.zeros(len(rows), width, dtype=torch.int64)
-            mask = torch.zeros_like(ids)
-            for row, number in enumerate(rows):
-                ids[row, : len(texts[number].ids)] = torch.tensor(texts[number].ids)
-                mask[row, : len(texts[number].ids)] = 1
-            ids, mask = ids.to(self._device), mask.to(self._device)
-            with torch.autocast(ids.device.type, torch.bfloat16):
-                scores = model(ids, mask).float()
-            scores = scores.masked_fill(mask[..., None] == 0, -1e4)
-            padded = functional.pad(scores, (0, 0, 0, longest - width), value=-1e4)
-            found |= dict(zip(rows, padded, strict=True))
+            ids, mask = padded([texts[n].ids for n in rows], self._device)
+            scores = learning_scores(model, ids, mask)
+            wide = functional.pad(scores, (0, 0, 0, longest - ids.shape[1]), value=-1e4)
+            found |= dict(zip(rows, wide, strict=True))
         return torch.stack([found[n] for n in range(len(texts))])

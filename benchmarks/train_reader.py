@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reader_batches import answer_tokens, learning_scores, masked, padded
 from reader_data import Example, articles_in, financial_texts, squad, tables
 from reader_lookups import Grouped, look_up
 from safetensors.torch import save_file
@@ -53,24 +54,13 @@ class Tokenised:
         self.ids: list[list[int]] = []
         self.places: list[tuple[int, int]] = []
         for example, encoding in zip(examples, encodings, strict=True):
-            ids = encoding.ids[:_LONGEST]
             first = last = 0
             if example.start >= 0:
-                shift = example.joined()[1]
-                inside = [
-                    n
-                    for n, (kind, (start, end)) in enumerate(
-                        zip(encoding.type_ids, encoding.offsets, strict=True)
-                    )
-                    if kind == 1
-                    and end > start
-                    and start < example.end + shift
-                    and end > example.start + shift
-                ]
+                inside = answer_tokens(encoding, example)
                 if not inside or inside[-1] >= _LONGEST:
                     continue
                 first, last = inside[0], inside[-1]
-            self.ids.append(ids)
+            self.ids.append(encoding.ids[:_LONGEST])
             self.places.append((first, last))
 
     def losses(self, chance: random.Random) -> Iterator["TextLoss"]:
@@ -90,14 +80,8 @@ class Tokenised:
         groups.append(group)
         chance.shuffle(groups)
         for group in groups:
-            longest = max(len(self.ids[n]) for n in group)
-            ids = torch.zeros(len(group), longest, dtype=torch.int64)
-            mask = torch.zeros_like(ids)
-            for row, number in enumerate(group):
-                ids[row, : len(self.ids[number])] = torch.tensor(self.ids[number])
-                mask[row, : len(self.ids[number])] = 1
-            places = torch.tensor([self.places[n] for n in group])
-            yield ids.to(self._device), mask.to(self._device), places.to(self._device)
+            ids, mask = padded([self.ids[n] for n in group], self._device)
+            yield ids, mask, torch.tensor([self.places[n] for n in group]).to(self._device)
 
 
 @dataclass(frozen=True)
@@ -110,8 +94,7 @@ class TextLoss:
 
     def __call__(self, model: TorchReader) -> Tensor:
         """Return the mean loss a text, with gradients."""
-        with torch.autocast(self.ids.device.type, torch.bfloat16):
-            scores = _masked(model(self.ids, self.mask).float(), self.mask)
+        scores = learning_scores(model, self.ids, self.mask)
         first = functional.cross_entropy(scores[..., 0], self.places[:, 0])
         return first + functional.cross_entropy(scores[..., 1], self.places[:, 1])
 
@@ -128,14 +111,13 @@ def train(
 ) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
-    per_pass = sum(1 for one in data for _ in one.losses(random.Random(0)))
-    total = int(per_pass * passes)
     # Time of the processors, so that a run may be paused.
     started, losses, step = time.process_time(), [], 0
     done = 0.0
     while done < 1:
         batches = [batch for one in data for batch in one.losses(chance)]
         chance.shuffle(batches)
+        total = int(len(batches) * passes)
         for loss_of in batches:
             # Whichever ends first, the steps or the time, decides the learning rate.
             spent = (time.process_time() - started) / 60 / torch.get_num_threads()
@@ -160,17 +142,13 @@ def train(
                 save()
 
 
-def _masked(scores: Tensor, mask: Tensor) -> Tensor:
-    return scores.masked_fill(mask[..., None] == 0, -1e4)
-
-
 @torch.no_grad()
 def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
     """Return how often the span and its presence are right."""
     model.eval()
     exact, present, absent, margins, labels = [], [], [], [], []
     for ids, mask, places in data.batches(random.Random(0)):
-        scores = _masked(model(ids, mask).float(), mask)
+        scores = masked(model(ids, mask).float(), mask)
         first, last = scores.unbind(-1)
         pairs = first[:, 1:, None] + last[:, None, 1:]
         width = pairs.shape[1]

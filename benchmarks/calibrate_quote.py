@@ -16,6 +16,7 @@ All figures are five-fold, by question and by article.
 import argparse
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,8 +40,9 @@ from pipelines.logistic import Logistic
 from pipelines.quote import OF_ANSWER, OF_SENTENCE, Candidate, QuoteAnswerer, answer_features
 from pipelines.search import retrieve
 
-# SQuAD's questions are worded like its texts: they teach less of what people ask.
-_SHARE_OF_SQUAD = 0.3
+# How much each kind counts, whatever its size. SQuAD's questions are worded like its texts: they
+# teach less of what people ask.
+_SHARES = {"suites": 1.0, "written": 1.0, "squad": 0.6}
 # Times that questions are dealt into five parts anew; figures are means.
 _REPEATS = 5
 # How much the data counts against weights of 0.
@@ -120,7 +122,7 @@ def written(lookups: Iterable[LookUp]) -> Iterator[Asked]:
 
 
 def fit(asked: Sequence[Asked]) -> tuple[Logistic, Logistic]:
-    """Weigh sentences, then answers; both kinds of text count whatever their size."""
+    """Weigh sentences, then answers; each kind of question counts whatever its size."""
     share = weights(asked)
     sentence = regression(
         np.array([c.features for one in asked for c in one.candidates]),
@@ -144,8 +146,9 @@ def fit(asked: Sequence[Asked]) -> tuple[Logistic, Logistic]:
 
 
 def weights(asked: Sequence[Asked]) -> np.ndarray:
-    squad = np.array([one.kind == "squad" for one in asked])
-    return np.where(squad, _SHARE_OF_SQUAD / max(squad.sum(), 1), 1 / max((~squad).sum(), 1))
+    kinds = ["suites" if one.kind == "taken" else one.kind for one in asked]
+    sizes = Counter(kinds)
+    return np.array([_SHARES[kind] / sizes[kind] for kind in kinds])
 
 
 def regression(

@@ -1,7 +1,7 @@
 """Look-ups as the product meets them, to teach the reader with: a question and all its evidence.
 
 Each line of the questions names the document that it was written on, and where in its text the
-answer stands, or that nothing answers (see ``reader_lookups.md``). The documents are indexed and
+answer stands, or that nothing answers (see ``lookups/README.md``). The documents are indexed and
 searched as ``expert ask`` does. What is found is compared in one softmax (Clark and Gardner 2018),
 so that scores of one text weigh against those of another, and against none.
 """

@@ -2,7 +2,7 @@
 
     python benchmarks/train_reader.py --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz \\
         --tables FOLDER --reports FILE --minutes 60 --out FILE
-    python benchmarks/train_reader.py … --start FILE --average \\
+    python benchmarks/train_reader.py … --start FILE --average 0.3 \\
         --lookups benchmarks/lookups/learned.jsonl --documents FOLDER --texts 6000
     python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8
 
@@ -213,7 +213,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, help="of the others' examples, that many at random")
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument(
-        "--average", action="store_true", help="keep the mean of the weights before and after"
+        "--average", type=float, default=0.0, help="keep that share of the weights before"
     )
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--minutes", type=float, default=60)
@@ -276,7 +276,7 @@ def main() -> None:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name in before:
-                    parameter.lerp_(before[name], 0.5)
+                    parameter.lerp_(before[name], options.average)
     print(json.dumps(measure(model, held_out)))
     save()
 

@@ -17,7 +17,7 @@ import argparse
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -68,6 +68,28 @@ class Asked:
     routed_away: bool
 
 
+def quoted(
+    answerer: QuoteAnswerer,
+    question: SuiteQuestion,
+    kind: str,
+    evidence: list[Evidence],
+    answers: Callable[[Evidence, str], bool],
+    *,
+    routed_away: bool,
+) -> Asked:
+    """Find a question's sentences, and judge each.
+
+    :param answers: Whether a sentence of a piece of evidence is right.
+    """
+    found = answerer.candidates(question.question, evidence, lambda features: 0.0)
+    pieces = [evidence[one.piece] for one in found]
+    right = [
+        answers(piece, piece.text[one.start : one.end])
+        for piece, one in zip(pieces, found, strict=True)
+    ]
+    return Asked(question, kind, evidence, found, right, routed_away)
+
+
 def ask(workspace: Workspace, questions: Sequence[SuiteQuestion], kind: str) -> list[Asked]:
     """Ask questions; those of suites also without the documents that hold their answer."""
     answerer, asked = QuoteAnswerer(), []
@@ -78,10 +100,10 @@ def ask(workspace: Workspace, questions: Sequence[SuiteQuestion], kind: str) -> 
         away = [decision is not None and decision.route == "abstain" for decision in decisions]
 
     def add(question: SuiteQuestion, evidence: list[Evidence], kind: str, away: bool) -> None:
-        found = answerer.candidates(question.question, evidence, lambda features: 0.0)
-        texts = [evidence[one.piece].text[one.start : one.end] for one in found]
-        right = [bool(question.accepted) and holds(question, text) for text in texts]
-        asked.append(Asked(question, kind, evidence, found, right, away))
+        def answers(_: Evidence, told: str) -> bool:
+            return bool(question.accepted) and holds(question, told)
+
+        asked.append(quoted(answerer, question, kind, evidence, answers, routed_away=away))
 
     with open_pipeline(workspace) as pipeline:
         for question, routed_away in zip(questions, away, strict=True):
@@ -106,19 +128,16 @@ def written(lookups: Iterable[LookUp]) -> Iterator[Asked]:
     """Yield look-ups with what is right: only their own document's words are known to answer."""
     answerer = QuoteAnswerer()
     for one in lookups:
-        found = answerer.candidates(one.question, one.evidence, lambda features: 0.0)
-        right = []
-        for candidate in found:
-            piece = one.evidence[candidate.piece]
-            told = piece.text[candidate.start : candidate.end]
-            right.append(
-                one.answer is not None and piece.document == one.document and one.answer in told
-            )
+
+        def answers(piece: Evidence, told: str, one: LookUp = one) -> bool:
+            return one.answer is not None and piece.document == one.document and one.answer in told
+
         question = SuiteQuestion(
             question=one.question, accepted=(one.answer,) if one.answer else (), answer=one.answer
         )
-        if found:
-            yield Asked(question, "written", one.evidence, found, right, routed_away=False)
+        told = quoted(answerer, question, "written", one.evidence, answers, routed_away=False)
+        if told.candidates:
+            yield told
 
 
 def fit(asked: Sequence[Asked]) -> tuple[Logistic, Logistic]:

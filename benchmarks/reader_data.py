@@ -9,23 +9,14 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from agent.lab.mislead import misled
-from agent.lab.sources import (
-    Article,
-    Asked,
-    Text,
-    Written,
-    key,
-    piece_at,
-    row_named,
-    table_questions,
-)
+from agent.lab.sources import Article, Asked, Text, piece_at, row_named, table_questions
 from pipelines.sentences import sentence_spans
 
 _WORD = re.compile(r"\w+")
@@ -54,22 +45,21 @@ class Example:
     start: int = -1
     end: int = -1
 
+    @property
+    def answer(self) -> str | None:
+        """The answer's words."""
+        return self.text[self.start : self.end] if self.start >= 0 else None
+
     def joined(self) -> tuple[str, int]:
         """Return context and text as the reader gets them, and where the text begins."""
         head = f"{self.context}\n" if self.context else ""
         return head + self.text, len(head)
 
 
-def squad(
-    path: Path,
-    chance: random.Random,
-    articles: slice = slice(None),
-    written: Mapping[str, Sequence[Written]] | None = None,
-) -> Iterator[Example]:
+def squad(path: Path, chance: random.Random, articles: slice = slice(None)) -> Iterator[Example]:
     """Yield examples of a SQuAD 1.1 or 2.0 file.
 
     :param articles: Which of its articles.
-    :param written: Further questions, as :func:`agent.lab.sources.written` reads them.
     """
     for article in _articles(path)[articles]:
         title = article["title"].replace("_", " ")
@@ -96,12 +86,6 @@ def squad(
                 start = answers[0]["answer_start"]
                 end = start + len(answers[0]["text"])
                 at = piece_at(spans, start)
-                for more in (written or {}).get(key(" ".join(asked["question"].split())), ()):
-                    text, cut = stretch(texts[number], spans, at, chance)
-                    there = more.answered and end - cut <= len(text)
-                    place = (start - cut, end - cut) if there else (-1, -1)
-                    if there or not more.answered:
-                        yield Example(as_typed(more.question, chance), context, text, *place)
                 if chance.random() >= _UNANSWERED:
                     text, cut = stretch(texts[number], spans, at, chance)
                     if end - cut <= len(text):

@@ -32,6 +32,7 @@ from pipelines.read.torch_reader import TorchReader
 from pipelines.search import retrieve
 from pipelines.sentences import sentence_spans
 from pipelines.split import passage_context
+from pipelines.stores.sqlite import SqliteDocumentStore
 
 _LONGEST = 320
 # Texts read at once for a question while learning, and how often none of them holds the answer
@@ -62,8 +63,23 @@ class LookUp:
     @property
     def answer(self) -> str | None:
         """The answer's words."""
-        on = self.written_on
-        return None if on is None else on.text[on.start : on.end]
+        return self.written_on and self.written_on.answer
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenQuestion:
+    """A question as it was written.
+
+    :param document: The document that it was written on.
+    :param written_on: The passage that answers, with the answer's place in it; None where nothing
+        does.
+    :param passages: All of the document's.
+    """
+
+    question: str
+    document: str
+    written_on: Example | None
+    passages: list[Document]
 
 
 def look_up(path: Path, documents: Path) -> Iterator[LookUp]:
@@ -77,16 +93,29 @@ def look_up(path: Path, documents: Path) -> Iterator[LookUp]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         index_folder(documents, workspace)
-        passages = defaultdict(list)
         with open_store(workspace, read_only=True) as store:
-            for passage in store.filter_documents():
-                passages[passage.meta["document"]].append(passage)
+            asked = list(written_questions(path, store))
         with open_pipeline(workspace) as pipeline:
-            for line in path.read_text(encoding="utf-8").splitlines():
-                row: dict[str, Any] = json.loads(line)
-                question, document = row["question"], row["document"]
-                written_on = _written_on(question, passages[document], row["answer"])
-                yield LookUp(question, document, written_on, retrieve(pipeline, question).evidence)
+            for one in asked:
+                found = retrieve(pipeline, one.question)
+                yield LookUp(one.question, one.document, one.written_on, found.evidence)
+
+
+def written_questions(path: Path, store: SqliteDocumentStore) -> Iterator[WrittenQuestion]:
+    """Yield the questions of a file with the passages that they were written on.
+
+    :param path: As in :func:`look_up`.
+    :param store: Their documents' passages.
+    :raises ValueError: When a document is not there as it was.
+    """
+    passages = defaultdict(list)
+    for passage in store.filter_documents():
+        passages[passage.meta["document"]].append(passage)
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row: dict[str, Any] = json.loads(line)
+        question, own = row["question"], passages[row["document"]]
+        written_on = _written_on(question, own, row["answer"])
+        yield WrittenQuestion(question, row["document"], written_on, own)
 
 
 def _written_on(

@@ -6,10 +6,8 @@ stays as it is, so that what is indexed stays valid.
 """
 
 import itertools
-import json
 import random
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +16,23 @@ import numpy as np
 import torch
 from answers import index_folder
 from numpy.typing import NDArray
+from reader_lookups import written_questions
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.assemble import open_store
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder, TokenStates
-from pipelines.late_interaction import LateInteraction, PassageTokens, compare
+from pipelines.late_interaction import SCALE, LateInteraction, PassageTokens, compare
 from pipelines.rerank import tokens_of
 from pipelines.rerank_scoring import features
 from pipelines.retrieve import SCORES, HybridRetriever
+from pipelines.stores.sqlite import SqliteDocumentStore
 
 _CANDIDATES = 100
 # Of the candidates that do not answer, those that a step learns against.
 _WRONG = 40
 _QUESTIONS_AT_ONCE, _WARM_UP = 32, 20
-_SCALE = 127.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,10 @@ class Candidates:
 class Searcher:
     """Finds the candidates of questions in a store.
 
-    :param store: Any of the product's, holding passages with token states.
+    :param store: It holds passages with token states.
     """
 
-    def __init__(self, store: object, embedder: Embedder) -> None:
+    def __init__(self, store: SqliteDocumentStore, embedder: Embedder) -> None:
         self._retriever = HybridRetriever(store, top_k=_CANDIDATES)
         self._embedder = embedder
         self._tokens: dict[str, PassageTokens] = {}
@@ -96,28 +95,19 @@ def of_lookups(path: Path, documents: Path, embedder: Embedder) -> Iterator[Cand
     :param path: JSON lines of ``document``, ``question`` and ``answer``; see
         ``benchmarks/lookups/README.md``.
     :param documents: The folder of what they were written on.
+    :raises ValueError: When a document is not there as it was.
     """
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         index_folder(documents, workspace)
         with open_store(workspace, read_only=True) as store:
-            passages = defaultdict(list)
-            for passage in store.filter_documents():
-                passages[passage.meta["document"]].append(passage)
             search = Searcher(store, embedder)
-            for line in path.read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
-                if row["answer"] is None:
+            for one in written_questions(path, store):
+                if one.written_on is None:
                     continue
-                start, end = row["answer"]
-                own = passages[row["document"]]
-                said = {
-                    p.content[start - p.meta["start"] : end - p.meta["start"]]
-                    for p in own
-                    if p.meta["start"] <= start and end <= p.meta["end"]
-                }
-                right = {p.id for p in own if any(answer in p.content for answer in said)}
-                if found := search(row["question"], right):
+                answer = one.written_on.answer
+                right = {p.id for p in one.passages if answer in p.content}
+                if found := search(one.question, right):
                     yield found
 
 
@@ -139,7 +129,7 @@ class _QuestionSide(nn.Module):
         asked = functional.normalize(states @ self.projection + self.bias, dim=-1)
         weights = (states @ self.weight + self.weight_bias).softmax(-1)
         passages = [one.passages[place].vectors for place in places]
-        tokens = torch.from_numpy(np.concatenate(passages).astype(np.float32) / _SCALE)
+        tokens = torch.from_numpy(np.concatenate(passages).astype(np.float32) / SCALE)
         first = np.cumsum([0] + [len(passage) for passage in passages])
         with torch.no_grad():
             # The gradient of a maximum is that of its place.

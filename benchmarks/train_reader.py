@@ -30,7 +30,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.lab.data import HELD_OUT_ARTICLES, SQUAD_LEARNED
-from agent.lab.sources import written
 from pipelines.embed.model_files import find_model
 from pipelines.read.torch_reader import TorchReader, load_reader
 
@@ -181,8 +180,7 @@ def examples(
     options: argparse.Namespace, chance: random.Random
 ) -> tuple[list[Example], list[Example]]:
     """Return single texts to learn from, and those held out."""
-    further = written(options.written) if options.written else None
-    given = list(squad(options.squad, chance, slice(0, SQUAD_LEARNED), further))
+    given = list(squad(options.squad, chance, slice(0, SQUAD_LEARNED)))
     if options.squad2:
         articles = range(articles_in(options.squad2))
         held = set(articles[HELD_OUT_ARTICLES])
@@ -207,7 +205,6 @@ def main() -> None:
     parser.add_argument("--squad2", type=Path, help="SQuAD 2.0; a third of it is held out")
     parser.add_argument("--tables", type=Path, help="folder of WikiTableQuestions")
     parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
-    parser.add_argument("--written", type=Path, help="questions on SQuAD's texts, JSON lines")
     parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
     parser.add_argument("--documents", type=Path, help="the folder of those documents")
     parser.add_argument("--texts", type=int, help="of the others' examples, that many at random")

@@ -28,8 +28,8 @@ MIME = "application/vnd.phi-expert.token-states"
 
 WEIGHTS = Path(__file__).parent / "weights" / "late_interaction.safetensors"
 
-# Components of unit vectors, which stay far below 1, times this fit a signed byte.
-_SCALE = 127.0
+SCALE = 127.0
+"""What a unit vector's components are stored times, so that they fit a signed byte."""
 _MAGIC = b"PXT1"
 _HEADER = struct.Struct("<4sHHH")
 _SENTENCE = np.dtype([("token", "<u2"), ("start", "<u4"), ("end", "<u4")])
@@ -123,7 +123,7 @@ class LateInteraction:
         sentences = np.zeros(int(has_tokens.sum()), dtype=_SENTENCE)
         sentences["token"] = first[has_tokens]
         sentences["start"], sentences["end"] = spans[has_tokens, 0], spans[has_tokens, 1]
-        small = np.clip(np.rint(vectors * _SCALE), -127, 127).astype(np.int8)
+        small = np.clip(np.rint(vectors * SCALE), -127, 127).astype(np.int8)
         ids = tokens.token_ids[kept].astype("<u2")
         header = _HEADER.pack(_MAGIC, len(ids), small.shape[1], len(sentences))
         return b"".join([header, ids.tobytes(), sentences.tobytes(), small.tobytes()])
@@ -191,7 +191,7 @@ def compare(question: QuestionTokens, passages: Sequence[PassageTokens]) -> Comp
     first = np.concatenate([[0], np.cumsum([len(part) for part in starts])[:-1]]).astype(np.int64)
     vectors = np.concatenate([passage.vectors for passage in passages]).astype(np.float32)
     ids = np.concatenate([passage.token_ids for passage in passages])
-    similarity = vectors @ (question.vectors.T / _SCALE)
+    similarity = vectors @ (question.vectors.T / SCALE)
     parts = np.maximum.reduceat(similarity, np.concatenate(starts), axis=0)
     best = np.maximum.reduceat(parts, first, axis=0)
     held = np.logical_or.reduceat(ids[:, None] == question.token_ids[None, :], offsets, axis=0)

@@ -25,6 +25,8 @@ _WINDOW = 4096
 _BATCH_TOKENS = 2048
 # Words whose token counts are kept, at some hundred bytes each.
 _KNOWN_WORDS = 500_000
+# Instruction sets whose int8 products cannot overflow, as Linux calls them.
+_VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +231,21 @@ def open_session(model: Path, *, threads: int) -> Any:
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    # Without VNNI instructions the fast int8 kernels saturate; these do not.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if not _adds_exactly():
+        # The fast int8 kernels saturate there; these do not.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _adds_exactly() -> bool:
+    """Return whether the processor adds up int8 products in 32 bits at once, as VNNI does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return not _VNNI.isdisjoint(flags)
 
 
 @cache

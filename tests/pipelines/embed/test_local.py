@@ -98,3 +98,11 @@ def test_a_vector_does_not_depend_on_the_texts_beside_it() -> None:
     alone = embedder.embed_passages(TEXTS[:1]).vectors[0]
     beside = embedder.embed_passages(TEXTS).vectors[0]
     assert np.abs(alone - beside).max() < 5e-3
+
+
+def test_fast_int8_products_give_the_same_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where the processor has none that are exact, both are the careful ones.
+    fast = LocalEmbedder("minilm", precision="int8").embed_passages(TEXTS).vectors
+    monkeypatch.setattr("pipelines.embed.encoder._adds_exactly", lambda: False)
+    careful = LocalEmbedder("minilm", precision="int8").embed_passages(TEXTS).vectors
+    assert np.array_equal(fast, careful)

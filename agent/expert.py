@@ -244,7 +244,9 @@ class Expert:
             is_written = bool(plan.parts) or self._routes.way(plan.route, plan.adapter).is_written
             is_written |= plan.steps is not None and self._routes.agent is not None
             is_written |= plan.knew is not None
-            is_written |= plan.otherwise is not None and plan.otherwise[0] == "expert"
+            if plan.otherwise is not None and not is_written:
+                route, adapter = plan.otherwise
+                is_written = route == "expert" or self._routes.way(route, adapter).is_written
         except ExpertError as error:
             now.set_result(Failure(plan.question, error))
             return _Begun(plan, now, started)

@@ -18,6 +18,8 @@ from pipelines.spans import span
 
 # From this cosine on of the nearest question that an adapter was taught it may know the answer.
 _NEAR = 0.5
+# From this probability on that nothing can answer, documents are not asked (docs/decisions.md).
+_HOPELESS = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Plan:
     :param knew: The adapter whose memory tells where to look, on the route ``retrieval``; see
         :class:`agent.router.decision.Decision`.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
-        best; None where the caller chose, or the router would rather have none.
+        best, or documents where it would rather have no answer but is not sure; None where the
+        caller chose, or nothing is left.
     """
 
     question: str
@@ -173,7 +176,8 @@ class Planner:
 
     def _next_best(self, decision: Decision) -> tuple[str, str | None] | None:
         if decision.route == "abstain":
-            return None
+            asks = self._routes.has_documents and not is_hopeless(decision)
+            return ("retrieval", None) if asks else None
         served = decision.probabilities.get("expert", 0.0)  # 0 where its documents have changed
         near = (decision.features or {}).get("adapter", 0.0)
         if served and decision.route != "expert" and near >= _NEAR:
@@ -192,6 +196,11 @@ class Planner:
 
     def _probe(self, text: str) -> Sequence[Hit]:
         return self._routes.find(text).hits
+
+
+def is_hopeless(decision: Decision) -> bool:
+    """Whether the router is too sure that nothing answers for documents to be asked."""
+    return decision.route == "abstain" and decision.probabilities["abstain"] >= _HOPELESS
 
 
 def checked(route: str | None, adapter: str | None) -> tuple[str | None, str | None]:

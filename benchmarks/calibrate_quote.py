@@ -1,14 +1,15 @@
 """Fit how sure a quoted answer is, and from when on it is given.
 
     python benchmarks/calibrate_quote.py --squad2 dev-v2.0.json.gz --suites SUITE:FOLDER… \\
-        --lookups benchmarks/lookups/held_out.jsonl --documents FOLDER --out FILE
+        --lookups benchmarks/lookups/held_out.jsonl --documents FOLDER \\
+        --companies benchmarks/lookups/companies_held_out.jsonl --out FILE
 
-Takes suites over documents, questions written on others, and the articles of a SQuAD 2.0 file, of
-which the reader learned none. Each look-up of a suite is asked a second time without the documents
-that hold its answer: what is found then is near, and answers nothing. A logistic regression weighs
-what is known of each sentence, a second one what is known of the answer as a whole. The threshold
-is the least one behind which, and behind the router, enough of the suites' unanswerable questions
-are withheld.
+Takes suites over documents, questions written on others, on small ones each by itself, and the
+articles of a SQuAD 2.0 file, of which the reader learned none. Each look-up of a suite is asked a
+second time without the documents that hold its answer: what is found then is near, and answers
+nothing. A logistic regression weighs what is known of each sentence, a second one what is known of
+the answer as a whole. The threshold is the least one behind which, and behind the router, enough of
+the suites' unanswerable questions are withheld.
 
 All figures are five-fold, by question and by article.
 """
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from answers import index_folder, index_squad
-from reader_lookups import LookUp, look_up
+from reader_lookups import LookUp, look_up, look_up_apart
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.model_selection import GroupKFold
@@ -32,6 +33,7 @@ from agent.assemble import open_pipeline
 from agent.expert import Expert
 from agent.lab.data import HELD_OUT_ARTICLES
 from agent.measure import holds
+from agent.planning import is_hopeless
 from agent.router.statistics import auroc, calibration_error
 from agent.suite import SuiteQuestion, read_suite
 from agent.workspace import Workspace
@@ -41,8 +43,8 @@ from pipelines.quote import OF_ANSWER, OF_SENTENCE, Candidate, QuoteAnswerer, an
 from pipelines.search import retrieve
 
 # How much each kind counts, whatever its size. SQuAD's questions are worded like its texts: they
-# teach less of what people ask.
-_SHARES = {"suites": 1.0, "written": 1.0, "squad": 0.6}
+# teach less of what people ask; and a single small document leaves little to mistake.
+_SHARES = {"suites": 1.0, "written": 1.0, "companies": 0.1, "squad": 0.6}
 # Times that questions are dealt into five parts anew; figures are means.
 _REPEATS = 5
 # How much the data counts against weights of 0.
@@ -97,7 +99,7 @@ def ask(workspace: Workspace, questions: Sequence[SuiteQuestion], kind: str) -> 
     if kind == "suites":
         with Expert(workspace) as expert:
             decisions = [expert.decide(question.question) for question in questions]
-        away = [decision is not None and decision.route == "abstain" for decision in decisions]
+        away = [decision is not None and is_hopeless(decision) for decision in decisions]
 
     def add(question: SuiteQuestion, evidence: list[Evidence], kind: str, away: bool) -> None:
         def answers(_: Evidence, told: str) -> bool:
@@ -124,7 +126,7 @@ def ask(workspace: Workspace, questions: Sequence[SuiteQuestion], kind: str) -> 
     return [one for one in asked if one.candidates]
 
 
-def written(lookups: Iterable[LookUp]) -> Iterator[Asked]:
+def written(lookups: Iterable[LookUp], kind: str) -> Iterator[Asked]:
     """Yield look-ups with what is right: only their own document's words are known to answer."""
     answerer = QuoteAnswerer()
     for one in lookups:
@@ -135,7 +137,7 @@ def written(lookups: Iterable[LookUp]) -> Iterator[Asked]:
         question = SuiteQuestion(
             question=one.question, accepted=(one.answer,) if one.answer else (), answer=one.answer
         )
-        told = quoted(answerer, question, "written", one.evidence, answers, routed_away=False)
+        told = quoted(answerer, question, kind, one.evidence, answers, routed_away=False)
         if told.candidates:
             yield told
 
@@ -277,6 +279,7 @@ def main() -> None:
     parser.add_argument("--suites", nargs="+", required=True, metavar="SUITE:FOLDER")
     parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
     parser.add_argument("--documents", type=Path, help="the folder of those documents")
+    parser.add_argument("--companies", type=Path, help="documents with questions, JSON lines")
     parser.add_argument("--second", type=float, default=0.2, help="least share of the first's odds")
     parser.add_argument("--withhold", type=float, default=0.9, help="share of the unanswerable")
     parser.add_argument("--out", type=Path, required=True)
@@ -290,7 +293,9 @@ def main() -> None:
             questions += read_suite(Path(suite)).questions
         asked = ask(workspace, questions, "suites")
     if options.lookups:
-        asked += written(look_up(options.lookups, options.documents))
+        asked += written(look_up(options.lookups, options.documents), "written")
+    if options.companies:
+        asked += written(look_up_apart(options.companies), "companies")
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         questions = index_squad(options.squad2, workspace)

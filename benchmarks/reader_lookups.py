@@ -10,7 +10,7 @@ import json
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,29 +90,54 @@ def look_up(path: Path, documents: Path) -> Iterator[LookUp]:
     :param documents: The folder of what they were written on.
     :raises ValueError: When a document is not there as it was.
     """
+    yield from _looked_up(json_lines(path), documents)
+
+
+def look_up_apart(path: Path) -> Iterator[LookUp]:
+    """Yield questions on documents that are each the only one of its index.
+
+    :param path: JSON lines of ``name``, ``text`` (Markdown) and ``questions``, each with
+        ``question`` and ``answer`` as in :func:`look_up`.
+    """
+    for row in json_lines(path):
+        document = f"{row['name']}.md"
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / document).write_text(row["text"], encoding="utf-8")
+            yield from _looked_up(
+                [{"document": document, **one} for one in row["questions"]], Path(folder)
+            )
+
+
+def json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _looked_up(rows: Sequence[Mapping[str, Any]], documents: Path) -> Iterator[LookUp]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         index_folder(documents, workspace)
         with open_store(workspace, read_only=True) as store:
-            asked = list(written_questions(path, store))
+            asked = list(written_questions(rows, store))
         with open_pipeline(workspace) as pipeline:
             for one in asked:
                 found = retrieve(pipeline, one.question)
                 yield LookUp(one.question, one.document, one.written_on, found.evidence)
 
 
-def written_questions(path: Path, store: SqliteDocumentStore) -> Iterator[WrittenQuestion]:
-    """Yield the questions of a file with the passages that they were written on.
+def written_questions(
+    rows: Sequence[Mapping[str, Any]], store: SqliteDocumentStore
+) -> Iterator[WrittenQuestion]:
+    """Yield questions with the passages that they were written on.
 
-    :param path: As in :func:`look_up`.
+    :param rows: As in the file of :func:`look_up`.
     :param store: Their documents' passages.
     :raises ValueError: When a document is not there as it was.
     """
     passages = defaultdict(list)
     for passage in store.filter_documents():
         passages[passage.meta["document"]].append(passage)
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row: dict[str, Any] = json.loads(line)
+    for row in rows:
         question, own = row["question"], passages[row["document"]]
         written_on = _written_on(question, own, row["answer"])
         yield WrittenQuestion(question, row["document"], written_on, own)

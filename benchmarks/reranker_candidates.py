@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from answers import index_folder
 from numpy.typing import NDArray
-from reader_lookups import written_questions
+from reader_lookups import json_lines, written_questions
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -102,7 +102,7 @@ def of_lookups(path: Path, documents: Path, embedder: Embedder) -> Iterator[Cand
         index_folder(documents, workspace)
         with open_store(workspace, read_only=True) as store:
             search = Searcher(store, embedder)
-            for one in written_questions(path, store):
+            for one in written_questions(json_lines(path), store):
                 if one.written_on is None:
                     continue
                 answer = one.written_on.answer

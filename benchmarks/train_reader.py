@@ -3,7 +3,8 @@
     python benchmarks/train_reader.py --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz \\
         --tables FOLDER --reports FILE --minutes 60 --out FILE
     python benchmarks/train_reader.py … --start FILE --average 0.3 \\
-        --lookups benchmarks/lookups/learned.jsonl --documents FOLDER --texts 6000
+        --lookups benchmarks/lookups/learned.jsonl --documents FOLDER \\
+        --companies benchmarks/lookups/companies_learned.jsonl --texts 7000
     python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8
 
 The encoder that embeds passages is trained further to read a question and a text together
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from reader_batches import answer_tokens, learning_scores, masked, padded
 from reader_data import Example, articles_in, financial_texts, squad, tables
-from reader_lookups import Grouped, look_up
+from reader_lookups import Grouped, look_up, look_up_apart
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -207,6 +208,7 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
     parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
     parser.add_argument("--documents", type=Path, help="the folder of those documents")
+    parser.add_argument("--companies", type=Path, help="documents with questions, JSON lines")
     parser.add_argument("--texts", type=int, help="of the others' examples, that many at random")
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument(
@@ -235,8 +237,10 @@ def main() -> None:
     )
     print(f"{len(data.ids)} examples, {sum(map(len, data.ids)) / len(data.ids):.0f} tokens each")
     sources: list[Tokenised | Grouped] = [data]
-    if options.lookups:
-        lookups = list(look_up(options.lookups, options.documents))
+    lookups = list(look_up(options.lookups, options.documents)) if options.lookups else []
+    if options.companies:
+        lookups += look_up_apart(options.companies)
+    if lookups:
         print(f"{len(lookups)} look-ups")
         sources.append(Grouped(tokenizer, lookups, options.device))
     model = load_reader(folder, options.start).train() if options.start else TorchReader(folder)

@@ -18,8 +18,10 @@ _ASKS_QUANTITY = re.compile(
     r"|biggest|longest|maximum|max|minimum|highest|lowest|exactly|cost|costs|fare|price|at what)\b",
     re.IGNORECASE,
 )
+# A digit behind a letter is part of a name: "DEN08", "SHD26".
 _QUANTITY = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|third|quarter|once|twice"
+    r"(?<![A-Za-z\d])\d"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|third|quarter|once|twice"
     r"|dozens?|hundreds?|thousands?|millions?|few|several|couple|every|daily|weekly|fortnightly"
     r"|monthly|quarterly|yearly|annual|annually|immediately)\b",
     re.IGNORECASE,

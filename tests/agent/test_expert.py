@@ -10,6 +10,7 @@ from agent.errors import WorkspaceError
 from agent.expert import Expert
 from agent.follow_up import Turn
 from agent.measure import figures, judge, outcomes
+from agent.reply import Reply
 from agent.suite import SuiteQuestion
 from agent.ways import OUT_OF_SCOPE
 from agent.workspace import Workspace
@@ -91,6 +92,21 @@ def test_with_documents_alone_the_router_still_withholds_what_is_about_something
     assert withheld.decision is not None
     assert (withheld.decision.route, withheld.answer.reason) == ("abstain", OUT_OF_SCOPE)
     assert "route" in withheld.timings_ms
+
+
+@pytest.mark.parametrize(
+    ("hopeless", "tried"), [(0.5, ("abstain",)), (1.1, ("abstain", "retrieval"))]
+)
+def test_documents_are_asked_where_the_router_is_not_sure_that_nothing_answers(
+    hopeless: float, tried: tuple[str, ...], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.planning._HOPELESS", hopeless)
+    with Expert(workspace) as expert:
+        reply = expert.ask("Who won the football world cup in 1998?")
+        (again,) = expert.ask_many(["Who won the football world cup in 1998?"])
+    assert isinstance(again, Reply)
+    assert reply.tried == again.tried == tried
+    assert (reply.route, reply.answer.reason) == ("abstain", OUT_OF_SCOPE)
 
 
 def test_each_step_is_judged(expert: Expert) -> None:

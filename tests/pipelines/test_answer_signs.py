@@ -16,6 +16,8 @@ def test_a_quantity_speaks_for_a_sentence_where_one_is_asked_for() -> None:
     assert signs(asked, "They have twelve days.")["quantity"] == 1
     silent = signs(asked, "They have days.")
     assert (silent["quantity"], silent["no_quantity"]) == (0, 1)
+    # What only names a thing is no quantity of it.
+    assert signs(asked, "See accident DEN08WA042.")["no_quantity"] == 1
     unasked = signs("When does the office close?", "It closes at the end of March.")
     assert (unasked["quantity"], unasked["no_quantity"]) == (0, 0)
 

@@ -15,6 +15,9 @@ from pipelines.citations import without_marks
 # Least confidence of an adapter that is asked where documents had no answer, and of an answer to
 # a part without what was said before it (docs/decisions.md).
 _SURE, _SURE_ALONE = 0.7, 0.5
+# Below this confidence one look's answer about a thing that is only described is held against what
+# the steps find.
+_SURE_AT_ONCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,15 @@ class Attempts:
         taken.append(whole)
         if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
             left = None
-        if left is None and not whole.answer.abstained:
-            return Tried(whole, tuple(taken))
-        if isinstance(plan.steps, Chain):
+        given = not whole.answer.abstained
+        sure = whole.answer.confidence
+        if isinstance(plan.steps, Chain) and not (given and sure >= _SURE_AT_ONCE):
             told, done = self._in_steps(plan, plan.steps, on_text)
             taken += told
-            if not done.answer.abstained:
+            if not done.answer.abstained and not (given and sure >= done.answer.confidence):
                 return Tried(done, tuple(taken))
+        if left is None and given:
+            return Tried(whole, tuple(taken))
         last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
         if last is None and left is None and plan.otherwise is not None:
             last = self._otherwise(*plan.otherwise, plan.searched, on_text)

@@ -2,7 +2,7 @@
 
     python benchmarks/train_reader.py --squad train-v1.1.json.gz --squad2 dev-v2.0.json.gz \\
         --tables FOLDER --reports FILE --minutes 60 --out FILE
-    python benchmarks/train_reader.py … --start FILE --average 0.3 \\
+    python benchmarks/train_reader.py … --start FILE --learning-rate 8e-5 --passes 1 \\
         --lookups benchmarks/lookups/learned.jsonl --documents FOLDER \\
         --companies benchmarks/lookups/companies_learned.jsonl --texts 7000
     python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8

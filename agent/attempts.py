@@ -62,14 +62,13 @@ class Attempts:
         taken.append(whole)
         if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
             left = None
-        given = not whole.answer.abstained
-        sure = whole.answer.confidence
-        if isinstance(plan.steps, Chain) and not (given and sure >= _SURE_AT_ONCE):
+        at_once = -1.0 if whole.answer.abstained else whole.answer.confidence
+        if isinstance(plan.steps, Chain) and at_once < _SURE_AT_ONCE:
             told, done = self._in_steps(plan, plan.steps, on_text)
             taken += told
-            if not done.answer.abstained and not (given and sure >= done.answer.confidence):
+            if not done.answer.abstained and done.answer.confidence > at_once:
                 return Tried(done, tuple(taken))
-        if left is None and given:
+        if left is None and not whole.answer.abstained:
             return Tried(whole, tuple(taken))
         last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
         if last is None and left is None and plan.otherwise is not None:

@@ -6,11 +6,10 @@ searched as ``expert ask`` does. What is found is compared in one softmax (Clark
 so that scores of one text weigh against those of another, and against none.
 """
 
-import json
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agent.assemble import open_pipeline, open_store
-from agent.lab.sources import piece_at
+from agent.lab.sources import json_lines, piece_at
 from agent.workspace import Workspace
 from pipelines.evidence import Evidence
 from pipelines.read.torch_reader import TorchReader
@@ -108,12 +107,7 @@ def look_up_apart(path: Path) -> Iterator[LookUp]:
             )
 
 
-def json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file of JSON lines."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _looked_up(rows: Sequence[Mapping[str, Any]], documents: Path) -> Iterator[LookUp]:
+def _looked_up(rows: Iterable[Mapping[str, Any]], documents: Path) -> Iterator[LookUp]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         index_folder(documents, workspace)
@@ -126,7 +120,7 @@ def _looked_up(rows: Sequence[Mapping[str, Any]], documents: Path) -> Iterator[L
 
 
 def written_questions(
-    rows: Sequence[Mapping[str, Any]], store: SqliteDocumentStore
+    rows: Iterable[Mapping[str, Any]], store: SqliteDocumentStore
 ) -> Iterator[WrittenQuestion]:
     """Yield questions with the passages that they were written on.
 

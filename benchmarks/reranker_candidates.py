@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from answers import index_folder
 from numpy.typing import NDArray
-from reader_lookups import json_lines, written_questions
+from reader_lookups import written_questions
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.assemble import open_store
+from agent.lab.sources import json_lines
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder, TokenStates
 from pipelines.late_interaction import SCALE, LateInteraction, PassageTokens, compare

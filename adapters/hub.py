@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters import cache
 from adapters.architecture import architecture_of, read_json
-from adapters.errors import AdaptersError, ModelError, NotEnoughRoomError
+from adapters.errors import AdaptersError, CacheError, ModelError, NotEnoughRoomError
 from adapters.memory import check_memory, free_memory, gigabytes, needed_bytes
 from adapters.weight_files import weight_files
 
@@ -34,7 +34,14 @@ def from_hub(name: str) -> tuple[Path, str]:
     folder = fetched(repository, revision)
     if folder is None:
         folder = _fetch(repository, revision)
-    cache.write_whole(pin, json.dumps({"name": repository, "revision": folder.name}).encode())
+    told = json.dumps({"name": repository, "revision": folder.name}).encode()
+    try:
+        if not pin.is_file() or pin.read_bytes() != told:
+            cache.write_whole(pin, told)
+    except OSError as error:
+        raise CacheError(
+            f"cannot write {pin} ({error.strerror}): set EXPERT_CACHE to a folder that can be"
+        ) from error
     return folder, folder.name
 
 

@@ -106,9 +106,24 @@ def open_indexer(
 
 
 def _empty(workspace: Workspace) -> None:
+    from pipelines.errors import StoreError
+
     # The catalogue goes first: with passages and no catalogue the next run starts anew.
-    for file in workspace.index_folder.glob("*.sqlite*"):
+    for file in workspace.index_folder.glob("catalog.sqlite*"):
         file.unlink()
+    # In place where it can be: who has the file open would go on answering from a deleted one.
+    try:
+        _delete_passages(workspace)
+    except StoreError:
+        files = list(workspace.index_folder.glob("passages.sqlite*"))
+        if not files:
+            raise
+        for file in files:
+            file.unlink()
+        _delete_passages(workspace)
+
+
+def _delete_passages(workspace: Workspace) -> None:
     store = open_store(workspace)
     try:
         store.delete_all_documents()

@@ -119,7 +119,8 @@ class Attempts:
             if tried.done.answer.abstained and part.said:
                 alone = self._looked_up(part.asks, tried)
                 # Without what was said before it may ask for another thing.
-                tried = alone if alone.done.answer.confidence >= _SURE_ALONE else tried
+                sure = alone.done.answer.confidence >= _SURE_ALONE
+                tried = replace(alone, done=alone.done if sure else tried.done)
             each.append(tried)
         done = put_together(questions, [tried.done for tried in each])
         return Tried(done, tuple(one for tried in each for one in tried.taken))

@@ -119,11 +119,12 @@ def _rate(chat: "Chat", score: float) -> None:
     if chat.workspace is None:
         chat.complain("nothing is kept of this chat")
         return
-    from adapters.registry import Registry
     from agent.router.outcomes import FILE, Outcome, OutcomeStore
+    from agent.router.remember import index_stamp, references
+    from agent.workspace import Workspace
 
+    workspace = Workspace(chat.workspace)
     decision = reply.decision
-    adapters, _ = Registry(chat.workspace / "adapters").all()
     outcome = Outcome(
         # A second thought about the same answer replaces the first.
         id=chat.reply_id,
@@ -137,9 +138,10 @@ def _rate(chat: "Chat", score: float) -> None:
         latency_ms=reply.timings_ms.get("total", 0.0),
         source="chat",
         router_version=decision.router_version if decision else "",
-        adapters={adapter.name: str(adapter.version) for adapter in adapters},
+        index_version=index_stamp(workspace),
+        adapters=references(workspace),
     )
-    with OutcomeStore(chat.workspace / "router" / FILE) as store:
+    with OutcomeStore(workspace.path / "router" / FILE) as store:
         store.add([outcome])
     said = "a good" if score else "a bad"
     print_text(chat.console, Text(f"Kept as {said} answer.", style="dim"))

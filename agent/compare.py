@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from adapters.training.sameness import content_words, words_of
+from adapters.training.sameness import content_words, has_digit, words_of
 from pipelines.facts import names, stems
 from pipelines.measures import Measure, measures, unit_of
 from pipelines.sentences import sentence_spans
@@ -202,7 +202,17 @@ def compared(question: str) -> Comparison | None:
         return None
     left, second = match["left"].split(" than ", 1)
     found = next(reversed(list(_COMPARATIVE.finditer(left))), None)
-    return None if found is None else _whether(match["aux"], left, found, second)
+    if found is None or _is_amount(second):
+        return None
+    return _whether(match["aux"], left, found, second)
+
+
+def _is_amount(thing: str) -> bool:
+    """Whether what is compared with is an amount itself, as in "longer than 30 days"."""
+    words = words_of(re.sub(r"^an?\b", "1", thing))
+    if not words or not has_digit(words[0]):
+        return False
+    return any(one.kind for one in measures(" ".join(words)))
 
 
 def _choice(rest: str, found: re.Match[str], first: str, second: str) -> Comparison:

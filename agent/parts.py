@@ -12,7 +12,7 @@ from pipelines.search import Found
 
 _AND = r"(?:and|but|also|then|plus)"
 _JOINING = re.compile(rf"^[\s,;:.!?]*(?:{_AND}\b\s*)*", re.IGNORECASE)
-_JOINED_TO = re.compile(rf"[\s,;:–—-]*(?:\s{_AND})?[\s,;:–—-]*$", re.IGNORECASE)
+_JOINED_TO = re.compile(rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:–—-]*)?$", re.IGNORECASE)
 # What is said before a colon or a dash, behind which it is asked.
 _TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
@@ -111,9 +111,10 @@ def _answer(
         if answer.text is None:
             continue
         highlights += [(start + length, end + length) for start, end in answer.highlights]
-        text = renumbered(answer.text, len(citations))
-        if answer.citations and text == answer.text and not answer.claims:
-            # A quote has no marks of its own.
+        # What looks like a mark in a quote is the document's.
+        is_marked = bool(answer.claims or one.parts)
+        text = renumbered(answer.text, len(citations)) if is_marked else answer.text
+        if answer.citations and not is_marked:
             marks = range(len(citations) + 1, len(citations) + len(answer.citations) + 1)
             text = f"{text} [{', '.join(map(str, marks))}]"
         citations += answer.citations

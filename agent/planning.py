@@ -163,7 +163,7 @@ class Planner:
         )
 
     def likeliest(self, decision: Decision) -> str:
-        """Return the adapter of the domain that a question most likely belongs to.
+        """Return the adapter that a question is nearest to; any where it asks nothing.
 
         :raises WorkspaceError: When there is no adapter.
         """
@@ -171,8 +171,8 @@ class Planner:
             raise WorkspaceError(
                 "routes expert and hybrid need an adapter: `expert train` makes one"
             )
-        name = max(decision.domain, key=lambda name: decision.domain[name])
-        return self._routes.router.memory.adapters[name].reference
+        some = next(iter(decision.domain))
+        return decision.nearest or self._routes.router.memory.adapters[some].reference
 
     def _next_best(self, decision: Decision) -> tuple[str, str | None] | None:
         if decision.route == "abstain":

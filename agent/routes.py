@@ -54,7 +54,7 @@ class Routes:
         self._tables: TableAnswerer | None = None
         self._agent: AgentAnswerer | None = None
         self._ways: dict[tuple[str, str | None], Way] = {}
-        self._found: tuple[str, Found] | None = None
+        self._found: tuple[object, Found] | None = None
 
     @property
     def pipeline(self) -> "Pipeline":
@@ -131,9 +131,10 @@ class Routes:
         return self._answerer
 
     def find(self, searched: str) -> Found:
-        """Search the documents, once for the same question."""
-        if self._found is None or self._found[0] != searched:
-            self._found = (searched, retrieve(self.pipeline, searched))
+        """Search the documents, once for the same question as long as the index is the same."""
+        key = (searched, self._last_indexed())
+        if self._found is None or self._found[0] != key:
+            self._found = (key, retrieve(self.pipeline, searched))
         return self._found[1]
 
     @property

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
 from agent.errors import SettingsError
 
@@ -222,6 +223,8 @@ def load_settings(path: Path | None) -> Settings:
             _check_key(key, "environment", shown=variable)
     try:
         return Settings(**content)
+    except SourceError as error:
+        raise SettingsError(f"environment: {error}; lists and sections are JSON there") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in first["loc"])

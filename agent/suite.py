@@ -49,6 +49,11 @@ class SuiteQuestion(BaseModel):
         return self.answer is not None and "accepted" not in self.model_fields_set
 
     @property
+    def is_judged(self) -> bool:
+        """Whether it says what is accepted, or that nothing is."""
+        return bool(self.accepted or self.accepted_all) or not self.has_answer
+
+    @property
     def searched(self) -> str:
         """The question as it is searched for: a follow-up is completed from its history."""
         return standalone(printable(self.question), turns(self.history))

@@ -1,5 +1,6 @@
 """What a training is to be, and what came of it."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -89,8 +90,8 @@ class TrainingConfig:
                 raise TrainingError(f"{name} is {getattr(self, name)}: give at least {value}")
         for name in ("alpha", "epochs", "minutes", "learning_rate"):
             given = getattr(self, name)
-            if given is not None and not given > 0:
-                raise TrainingError(f"{name} is {given}: give more than 0")
+            if given is not None and not 0 < given < math.inf:
+                raise TrainingError(f"{name} is {given}: give more than 0, and not infinity")
         if self.warmup >= 1:
             raise TrainingError(f"warmup is {self.warmup}: give a share of the run, below 1")
 
@@ -139,7 +140,7 @@ class TrainingResult:
     :param steps: Steps made, those before a resumption included.
     :param best_step: Step whose weights were kept: the one with the best held-out loss.
     :param tokens: Tokens computed: those that examples share count once.
-    :param seconds: Time that the steps took.
+    :param seconds: Time that steps and measurements took.
     :param tokens_per_s: Of this process's steps.
     :param peak_memory: Most bytes while learning: of the process on a CPU, of tensors on a GPU.
     :param versions: Of the libraries.

@@ -23,7 +23,7 @@ class Progress:
     :param learning_rate: Of the last step.
     :param tokens_per_s: Since this process began with steps.
     :param memory: Most bytes while learning: of the process on a CPU, of tensors on a GPU.
-    :param seconds: Time that the steps took so far.
+    :param seconds: Time that steps and measurements took so far.
     :param seconds_left: Time that the rest may take; None where that is not known yet.
     """
 

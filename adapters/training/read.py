@@ -194,6 +194,7 @@ def _example(row: dict[str, Any], line: int) -> Example:
     }
     for name, texts in (
         ("messages", tuple(message.content for message in messages)),
+        ("domain", (parsed.domain or "",)),
         *several.items(),
     ):
         if any("\ud800" <= character <= "\udfff" for text in texts for character in text):

@@ -42,7 +42,9 @@ def reworded(examples: Sequence[Example], times: int, seed: int) -> list[Example
 
 def _changed(example: Example, chance: random.Random) -> Example:
     words = example.question.rstrip("?").split()
-    if example.context or not example.has_one_question or not 1 < len(words) <= _MOST_WORDS:
+    # Sources stand on lines of their own; questions are on one.
+    has_passages = bool(example.context) or "\n" in example.question
+    if has_passages or not example.has_one_question or not 1 < len(words) <= _MOST_WORDS:
         return example
     question = _vary(words, chance)
     messages = tuple(

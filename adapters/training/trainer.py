@@ -138,11 +138,15 @@ class Trainer(SFTTrainer):
         if checkpoint is not None and self.kept["ended"]:
             # Cut off between its last step and its end.
             self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+            if self.eval_dataset is None:
+                # The last weights are the result.
+                self._load_from_checkpoint(str(checkpoint))  # type: ignore[no-untyped-call]
             return
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
     def measure(self) -> float:
         """Return the loss a token of the held-out rows."""
+        started = time.perf_counter()
         total, count = 0.0, 0
         self.model.eval()
         with torch.no_grad():
@@ -150,6 +154,7 @@ class Trainer(SFTTrainer):
                 loss, learned = self._loss(self.model, self._prepare_inputs(inputs))
                 total, count = total + loss.item(), count + learned
         self.model.train()
+        self.kept["seconds"] += time.perf_counter() - started
         return total / max(1, count)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:

@@ -33,7 +33,11 @@ def command(workspace: Workspace, answerer: str | None) -> int:
     /help in the chat lists its commands. What is said is kept in the workspace's folder
     "chats". Without a terminal, questions are read line by line.
     """
-    workspace.require_index()
+    from adapters.registry import Registry
+
+    own = workspace.settings.retrieval.pipeline is not None
+    if not own and not Registry(workspace.adapters_folder).names():
+        workspace.require_index()
 
     from rich.console import Console
     from rich.text import Text

@@ -56,6 +56,12 @@ def data(target: Path, seed: int, as_json: bool, **files: Any) -> None:
 
     with counting("Making rows of articles") as on_progress:
         built = build(Files(**files), target, seed=seed, on_progress=on_progress)
+    if not built.measured:
+        click.echo(
+            "expert: nothing is left to measure on, without which `expert lab train` does not "
+            "begin: give --squad2 too",
+            err=True,
+        )
     if as_json:
         click.echo(json.dumps(asdict(built)))
         return
@@ -95,6 +101,7 @@ def evidence(workspace: Workspace, suite: Path, target: Path) -> None:
 @click.option("--rank", type=click.IntRange(1, 32), default=32, show_default=True)
 @click.option("--learning-rate", type=float, default=8e-4, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on with a training that was cut off.")
+@click.option("--anew", is_flag=True, help="Begin again though a training was cut off.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.errors import SettingsError
 from agent.settings import ENV_PREFIX, FILE_NAME, settings_file
 from agent.workspace import Workspace
 
@@ -52,8 +54,8 @@ def use(workspace: Workspace, name: str, as_json: bool) -> None:
     and its revision is kept from then on.
     """
     facts = _found(name, silent=as_json)
-    # A folder is meant from wherever the command is run.
-    chosen = facts.name if facts.revision is None else name
+    # A folder is meant from wherever the command is run, and a branch as it is now.
+    chosen = f"{facts.name}@{facts.revision}" if facts.revision and "@" in name else facts.name
     path = _write(workspace, chosen)
     _show(facts, as_json, f"{chosen} is the model now; {path} says so.")
     if _VARIABLE in os.environ and os.environ[_VARIABLE] != chosen:
@@ -148,7 +150,15 @@ def _write(workspace: Workspace, name: str) -> Path:
     document = tomlkit.parse(text)
     section: Any = document.setdefault("model", tomlkit.table())
     section["name"] = name
-    write_whole(target, tomlkit.dumps(document).encode())
+    file = target.resolve()
+    try:
+        mode = file.stat().st_mode if file.exists() else None
+        write_whole(file, tomlkit.dumps(document).encode())
+        if mode is not None:
+            file.chmod(stat.S_IMODE(mode))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SettingsError(f"cannot write {target}: {reason}") from None
     return target
 
 

@@ -56,6 +56,8 @@ def command(
         raise click.UsageError("give a QUESTION or --file")
     if output is not None and file is None:
         raise click.UsageError("-o goes with --file")
+    if output is not None and file is not None and output.resolve() == file.resolve():
+        raise click.UsageError("--file and -o must be two files")
 
     from agent.routes import Routes
 
@@ -76,7 +78,7 @@ def command(
         with ExitStack() as opened:
             target = None
             if output is not None:
-                target = opened.enter_context(output.open("w", encoding="utf-8"))
+                target = opened.enter_context(_opened(output))
             bad = 0
             for lines in _blocks(file):
                 good = [one for one in lines if isinstance(one[1], dict)]
@@ -112,6 +114,15 @@ def _blocks(path: Path) -> Iterator[list[tuple[int, Any]]]:
         yield block
 
 
+def _opened(path: Path) -> TextIO:
+    from agent.errors import SuiteError
+
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise SuiteError(f"{path}: {error.strerror}") from None
+
+
 def _read(line: str) -> dict[str, Any] | str:
     try:
         content = json.loads(line)
@@ -123,7 +134,9 @@ def _read(line: str) -> dict[str, Any] | str:
 
 
 def _write(target: TextIO | None, content: dict[str, Any]) -> None:
-    line = json.dumps(content, ensure_ascii=False)
+    from agent.printable import to_json
+
+    line = to_json(content)
     if target is None:
         click.echo(line)
     else:

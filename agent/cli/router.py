@@ -128,18 +128,28 @@ def fit_command(workspace: Workspace, labelled: Path | None, tune: bool, as_json
 def learn_command(workspace: Workspace, suite: Path, as_json: bool) -> None:
     """Answer a suite by every route, learn which serves, and use it if that is better.
 
-    What was tried is kept: run it again after an interruption and it goes on.
+    What was tried is kept: run it again after an interruption and it goes on. What /good and
+    /bad said in a chat of the same index and adapters is learned from too.
     """
-    from agent.router.learn import learn, try_routes
+    from agent.router.learn import learn, rated, try_routes
     from agent.routes import Routes
 
-    questions = _questions(suite)
+    given = _questions(suite)
+    questions = [question for question in given if question.is_judged]
+    if len(questions) < len(given):
+        left = len(given) - len(questions)
+        click.echo(
+            f"expert: {suite}: {left} of {len(given)} questions have an `answer` but nothing "
+            "`accepted` to judge one by; left out",
+            err=True,
+        )
     with closing(Routes(workspace)) as routes:
         with _progress("Trying routes") as told:
             outcomes = try_routes(
                 workspace, routes.router, routes, questions, lambda n: told(n, len(questions))
             )
-        learned = learn(workspace, routes.router, outcomes)
+        said = rated(workspace, routes.router, routes)
+        learned = learn(workspace, routes.router, [*said, *outcomes])
         routes_there = routes.router.routes
     found = learned.comparison
     shares = {

@@ -136,6 +136,12 @@ def command(
         raise click.UsageError("--eval and --eval-split exclude each other")
     if resume and anew:
         raise click.UsageError("--resume and --anew exclude each other")
+    for option, text, most in (
+        ("--domain", domain or "", 200),
+        ("--description", description, 10_000),
+    ):
+        if len(text) > most:
+            raise click.UsageError(f"{option} is longer than {most:,} characters")
 
     from adapters.models import find_local
     from adapters.registry import Registry
@@ -224,6 +230,10 @@ def _as_before(context: click.Context, workspace: Workspace, name: str) -> dict[
     kept = {k: v for k, v in remembered(workspace, name).items() if source(k) == default}
     if given["data"] is not None:
         kept.pop("data", None)
+    if given["eval_file"] is not None:
+        kept.pop("eval_split", None)
+    if given["eval_split"] is not None:
+        kept.pop("eval_file", None)
     return {**given, **kept, "refresh": False}
 
 

@@ -10,8 +10,10 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +22,8 @@ from pipelines.convert.extracted import row_text
 from pipelines.sentences import sentence_spans
 
 WORD = re.compile(r"\w+")
+_UNREADABLE = (OSError, EOFError, zlib.error, ValueError)
+_OF_ANOTHER_FORM = (*_UNREADABLE, tarfile.TarError, LookupError, TypeError, AttributeError)
 _MOST_COLUMNS, _MOST_ROWS, _MOST_PIECE = 10, 60, 600
 # Longer first sentences say more than was asked.
 _LONGEST_ANSWER = 160
@@ -163,6 +167,20 @@ def piece_at(spans: Sequence[tuple[int, int]], offset: int) -> int:
     return next((n for n, (_, end) in enumerate(spans) if offset < end), len(spans) - 1)
 
 
+def _named(read: Callable[[Path], Iterator[Article]]) -> Callable[[Path], Iterator[Article]]:
+    """Have a reader say which file is not of the form that it reads."""
+
+    @wraps(read)
+    def told(path: Path) -> Iterator[Article]:
+        try:
+            yield from read(path)
+        except _OF_ANOTHER_FORM as error:
+            raise LabError(f"{path} does not hold {read.__name__}: {error!r}") from None
+
+    return told
+
+
+@_named
 def tables(folder: Path) -> Iterator[Article]:
     """Yield WikiTableQuestions whose answer is a cell of the one row that they name.
 
@@ -220,6 +238,7 @@ def row_named(question: str, target: str, rows: Sequence[Sequence[str]]) -> int:
     return named[0] if len(holding) == 1 and len(named) == 1 and target else -1
 
 
+@_named
 def reports(path: Path) -> Iterator[Article]:
     """Yield TAT-QA's questions that one row or sentence answers (Zhu et al. 2021).
 
@@ -247,6 +266,7 @@ def reports(path: Path) -> Iterator[Article]:
             yield Article("reports", (Text("", pieces, tuple(asked)),))
 
 
+@_named
 def studies(path: Path) -> Iterator[Article]:
     """Yield PubMedQA's questions, answered yes, no or maybe by an abstract (Jin et al. 2019).
 
@@ -260,6 +280,7 @@ def studies(path: Path) -> Iterator[Article]:
             yield Article("studies", (Text("", pieces, (asked,)),))
 
 
+@_named
 def topics(path: Path) -> Iterator[Article]:
     """Yield MedQuAD's questions whose answer opens with a sentence that says it (Ben Abacha 2019).
 
@@ -286,7 +307,10 @@ def elsewhere(path: Path) -> list[str]:
 
     :param path: JSON lines.
     """
-    asked = (" ".join(line["instruction"].split()) for line in json_lines(path))
+    try:
+        asked = [" ".join(line["instruction"].split()) for line in json_lines(path)]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise LabError(f"{path} holds no open questions: {error!r}") from None
     return [question for question in asked if 15 < len(question) < 120]
 
 
@@ -294,7 +318,7 @@ def _json(path: Path) -> Any:
     try:
         with _open(path) as file:
             return json.load(file)
-    except (OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise LabError(f"cannot read {path}: {error}") from None
 
 
@@ -308,7 +332,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
             for line in file:
                 if line.strip():
                     yield json.loads(line)
-    except (OSError, ValueError) as error:
+    except _UNREADABLE as error:
         raise LabError(f"cannot read {path}: {error}") from None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters.base import Device, choose_device
 from adapters.models import BARE_LAB, find_model
+from adapters.training.checkpoints import FOLDER
 from adapters.training.config import TrainingConfig, TrainingResult
 from adapters.training.examples import Example
 from adapters.training.progress import Watcher
@@ -29,6 +30,7 @@ def teach(
     examples: int | None = None,
     device: Device = "auto",
     resume: bool = False,
+    anew: bool = False,
     on_progress: Watcher | None = None,
     **options: Any,
 ) -> TrainingResult:
@@ -40,11 +42,17 @@ def teach(
     :param examples: Learn from so many of the rows only.
     :param device: Where to train.
     :param resume: Go on from the last checkpoint.
+    :param anew: Begin again though a training was cut off there.
     :param on_progress: Told of each step.
     :param options: Further fields of the training's configuration.
-    :raises LabError: When the data is missing.
+    :raises LabError: When the data is missing, or a training was cut off and neither was said.
     :raises TrainingError: When training cannot start, resume or go on.
     """
+    if not (resume or anew) and any((folder / FOLDER).glob("checkpoint-*")):
+        raise LabError(
+            f"a training in {folder} was cut off: give --resume to go on with it, "
+            "or --anew to begin again"
+        )
     on_gpu = choose_device(device).type == "cuda"
     config = TrainingConfig(
         base=find_model(BARE_LAB),

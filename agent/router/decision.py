@@ -25,6 +25,8 @@ class Decision:
     :param features: What was seen of the question, by name.
     :param knew: The adapter that likely knew the answer, as ``hr@3``, before the documents that
         it rests on changed; what it remembers tells where to look. Else None.
+    :param nearest: The adapter that the question is nearest to, as ``hr@3``, whatever the route;
+        None where there is none, or nothing was asked.
     """
 
     route: Route
@@ -39,6 +41,7 @@ class Decision:
     second_adapter: str | None = None
     features: Mapping[str, float] | None = None
     knew: str | None = None
+    nearest: str | None = None
 
     @property
     def confidence(self) -> float:

@@ -14,7 +14,11 @@ from pipelines.search import Hit
 Features = Mapping[str, float]
 
 _WORD = re.compile(r"\w+")
-_PARTS = re.compile(r"[?!.;]\s+|\s*[,;:]?\s+\b(?:and|but|also|then|plus)\b\s+|,\s+", re.IGNORECASE)
+# A run of blanks is looked at from its beginning only: a long one would take seconds else.
+_PARTS = re.compile(
+    r"[?!.;]\s+|(?:(?<!\s)\s*[,;:]|[,;:])?(?<!\s)\s+(?:and|but|also|then|plus)\b\s+|,\s+",
+    re.IGNORECASE,
+)
 _TIME = re.compile(
     r"\b(?:latest|newest|current(?:ly)?|now|today|yesterday|tomorrow|recent(?:ly)?|"
     r"this (?:week|month|year)|last (?:week|month|year)|(?:19|20)\d\d)\b",

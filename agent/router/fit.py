@@ -110,7 +110,7 @@ def fit(
     learned = versions.folder(current) / FILE
 
     def write(folder: Path) -> None:
-        if learned.is_file():
+        if learned.is_file() and versions.fits(current, embedder.fingerprint):
             copyfile(learned, folder / FILE)
         speller.save(folder / WORDS)
         if trained is not None:
@@ -119,6 +119,7 @@ def fit(
     notes: dict[str, Any] = {
         "made_by": "fit",
         "from": current,
+        "embedder": embedder.fingerprint,
         "adapters": memory.references,
         "questions": counts,
         "tuned": tune,

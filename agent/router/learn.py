@@ -1,6 +1,7 @@
 """Learn from outcomes: try every route on labelled questions, and promote what does better."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -52,12 +53,15 @@ class Learned:
 
 
 def score(question: SuiteQuestion, answer: str | None) -> float:
-    """Return how right an answer is, 0 or 1: it holds what is accepted, or is rightly none."""
+    """Return how right an answer is, 0 or 1: it holds what is accepted, or is rightly none.
+
+    :param question: One that says what is accepted, or that nothing is.
+    """
+    if not question.has_answer:
+        return float(answer is None)
     if question.accepted_all:
         text = f" {plain(answer or '')} "
         return float(all(plain(part) in text for part in question.accepted_all))
-    if not question.accepted:
-        return float(answer is None)
     return float(answer is not None and holds(question, answer))
 
 
@@ -72,9 +76,10 @@ def try_routes(
 
     A follow-up is completed from its history, and kept as it was completed.
 
-    What was kept of the same question, index and adapters is not tried again, so that a run
-    that was stopped goes on where it was.
+    What was kept of the same question, index, adapters and settings is not tried again, so that a
+    run that was stopped goes on where it was.
 
+    :param questions: Such as say what is accepted, or that nothing is.
     :param done: Told after each question how many are done.
     """
     found: list[Outcome] = []
@@ -83,23 +88,19 @@ def try_routes(
         for number, question in enumerate(questions, 1):
             searched, follows = question.searched, bool(question.history)
             features = router.look(searched, follows=follows, probe=_probe(router, routes))
-            adapter = _nearest(router, searched, follows)
-            kept = {
-                (one.route, one.adapter): one
-                for one in store.for_question(searched)
-                if one.source == "suite"
-                and one.index_version == router.memory.index
-                and one.adapters == router.memory.references
-            }
+            adapter = router.decide(searched, follows=follows).nearest
+            kept = {one.id: one for one in store.for_question(searched)}
             for route in router.routes:
                 writer = adapter if route in ("expert", "hybrid") else None
-                known = kept.get((route, writer))
+                id_ = _trial(workspace, router, question, route, writer)
+                known = kept.get(id_)
                 if known is not None:
                     found.append(replace(known, features=features))
                     continue
                 started = time.perf_counter()
                 answer = routes.take(route, writer, searched, None).answer
                 outcome = Outcome(
+                    id=id_,
                     question=searched,
                     route=route,
                     adapter=writer,
@@ -119,18 +120,44 @@ def try_routes(
     return found
 
 
+def rated(workspace: Workspace, router: Router, routes: Routes) -> list[Outcome]:
+    """Return what users said of answers of this index and these adapters, looked at anew."""
+    path = workspace.path / "router" / OUTCOMES
+    if not path.is_file():
+        return []
+    with OutcomeStore(path) as store:
+        said = [one for one in store.all() if one.source != "suite"]
+    return [
+        replace(
+            one,
+            features=router.look(
+                one.question,
+                follows=bool(one.features.get("follows")),
+                probe=_probe(router, routes),
+            ),
+        )
+        for one in said
+        if one.index_version == router.memory.index and one.adapters == router.memory.references
+    ]
+
+
 def learn(workspace: Workspace, router: Router, outcomes: Sequence[Outcome]) -> Learned:
     """Fit success heads to outcomes, and take them into use if they do better.
 
     A part of the questions, told by their own words and so the same every time, is held out;
-    the new router has to do better on it than the one in use (paired bootstrap).
+    the new router has to do better on it than the one in use (paired bootstrap). Only questions
+    that every route was tried on can tell which router does better.
 
+    :param outcomes: Of the same question and route the last one counts.
     :raises RouterError: When there are too few outcomes, or a route's are all alike.
     """
     by_question: dict[str, dict[str, Outcome]] = {}
     for one in outcomes:
         by_question.setdefault(one.question, {})[one.route] = one
-    told = {question: _held_out(question) for question in by_question}
+    told = {
+        question: _held_out(question) and set(router.routes) <= tried.keys()
+        for question, tried in by_question.items()
+    }
     kept = [question for question, out in told.items() if not out]
     frozen = [question for question, out in told.items() if out]
     if len(kept) < _LEAST or len(frozen) < _LEAST // 4:
@@ -145,9 +172,8 @@ def learn(workspace: Workspace, router: Router, outcomes: Sequence[Outcome]) -> 
     # A route that did alike on every question has nothing to learn: it stays as it was.
     alike = {r for r, values in served.items() if len({v for v in values if v is not None}) < 2}
     # Heads see the same numbers, so one that stays as it was keeps the others from seeing more.
-    encodings = None
-    if len(kept) >= _MANY and not alike:
-        encodings = router.embedder.embed_queries(kept)
+    encoded_too = router.success.encoded if alike else len(kept) >= _MANY
+    encodings = router.embedder.embed_queries(kept) if encoded_too else None
     tried = {route: values for route, values in served.items() if route not in alike}
     fitted, current = (
         fit_success(seen, tried, encodings, names=router.success.names),
@@ -180,6 +206,7 @@ def learn(workspace: Workspace, router: Router, outcomes: Sequence[Outcome]) -> 
     notes = {
         "made_by": "learn",
         "from": router.version,
+        "embedder": router.embedder.fingerprint,
         "promoted": promoted,
         "learned": len(kept),
         "held_out": len(frozen),
@@ -255,12 +282,19 @@ def _probe(router: Router, routes: Routes) -> Probe | None:
     return (lambda text: routes.find(text).hits) if router.memory.index else None
 
 
-def _nearest(router: Router, question: str, follows: bool) -> str | None:
-    decision = router.decide(question, follows=follows)
-    if not decision.domain:
-        return None
-    name = max(decision.domain, key=lambda name: decision.domain[name])
-    return router.memory.adapters[name].reference
+def _trial(
+    workspace: Workspace, router: Router, question: SuiteQuestion, route: str, adapter: str | None
+) -> str:
+    """Return a name of a trial that changes with all that its score depends on."""
+    answered_by = workspace.settings.model_dump(
+        mode="json", include={"answer", "retrieval", "model", "agent"}
+    )
+    accepted = question.accepted, question.accepted_all, question.has_answer
+    there = router.memory.index, router.memory.references
+    told = json.dumps(
+        (question.searched, accepted, route, adapter, there, answered_by), sort_keys=True
+    )
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _held_out(question: str) -> bool:
@@ -283,7 +317,11 @@ def _utility(
     """Return success less cost of the route that heads would take."""
     features, policy = _features(outcomes), router.policy
     there = [route for route in ROUTES if route in router.routes and route in outcomes]
-    stage = 2 if "found" in features else 1
-    told = success.probabilities(features, stage, encoding)
-    route, _ = policy.choose({name: told[name] for name in there})
+    route = "abstain"
+    for stage in (1, 2) if "found" in features else (1,):
+        told = success.probabilities(features, stage, encoding)
+        route, lead = policy.choose({name: told[name] for name in there})
+        # As the router decides: what is clear, and no abstention, needs no look at the index.
+        if lead >= policy.margin and route != "abstain" and not features.get("stale"):
+            break
     return outcomes[route].score - policy.cost_weight * policy.costs.get(route, 0.0)

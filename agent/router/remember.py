@@ -42,7 +42,7 @@ def is_current(memory: Memory, workspace: Workspace, fingerprint: str) -> bool:
     return (
         memory.fingerprint == fingerprint
         and memory.index == index_stamp(workspace)
-        and memory.references == {a.name: a.reference for a in _adapters(workspace)}
+        and memory.references == references(workspace)
     )
 
 
@@ -93,6 +93,11 @@ def index_stamp(workspace: Workspace) -> str:
             "SELECT count(*), max(indexed_at) FROM documents WHERE status = 'done'"
         ).fetchone()
     return f"{count} documents, {last or 0:.3f}" if count else ""
+
+
+def references(workspace: Workspace) -> dict[str, str]:
+    """Return name and version of each adapter in use, by name."""
+    return {adapter.name: adapter.reference for adapter in _adapters(workspace)}
 
 
 def _adapters(workspace: Workspace) -> "list[RegisteredAdapter]":

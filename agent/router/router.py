@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from agent.errors import RouterError
+from agent.printable import printable
 from agent.router import features as seen
 from agent.router.classifier import FACTS, Classifier
 from agent.router.decision import ROUTES, Decision, Route
@@ -82,14 +83,17 @@ class Router:
         versions = Versions(workspace.path / "router")
         version = versions.current()
         folder = versions.folder(version)
+        # Heads that see encodings are of the embedder whose encodings they were fitted to.
+        fits = versions.fits(version, embedder.fingerprint)
+        heads = folder if fits else versions.folder(DEFAULT)
         settings = workspace.settings.router
         memory = memory_of(workspace, embedder)
         return cls(
             embedder,
             memory,
-            success_of(folder, memory),
+            success_of(heads, memory),
             Policy(settings.costs, settings.cost_weight, settings.margin),
-            classifier=Classifier.load(folder) if (folder / FACTS).is_file() else None,
+            classifier=Classifier.load(heads) if (heads / FACTS).is_file() else None,
             speller=Speller.load(folder / WORDS) if (folder / WORDS).is_file() else None,
             version=version,
             changed=outdated(workspace),
@@ -119,7 +123,7 @@ class Router:
         text = self.read(question)
         if not text:
             return self._nothing()
-        return self._decide(text, self.embedder.embed_query(text), follows, probe)
+        return self._decide(question, text, self.embedder.embed_query(text), follows, probe)
 
     def decide_many(
         self,
@@ -132,8 +136,10 @@ class Router:
         texts = [self.read(question) for question in questions]
         encodings = iter(self.embedder.embed_queries([text for text in texts if text]))
         return [
-            self._decide(text, next(encodings), after, probe) if text else self._nothing()
-            for text, after in zip(texts, follows or [False] * len(texts), strict=True)
+            self._decide(asked, text, next(encodings), after, probe) if text else self._nothing()
+            for asked, text, after in zip(
+                questions, texts, follows or [False] * len(texts), strict=True
+            )
         ]
 
     def look(
@@ -146,11 +152,11 @@ class Router:
         values = self._of_question(text, encoding, found, follows)
         if probe is None:
             return values
-        return values | self._of_index(text, encoding, found, probe(text))
+        return values | self._of_index(text, encoding, found, probe(question))
 
     def read(self, question: str) -> str:
         """Return a question as it is looked at: its words mended, a very long one cut."""
-        text = question[:_MOST_READ].strip()
+        text = printable(question[:_MOST_READ]).strip()
         return self._speller.mend(text) if self._speller is not None else text
 
     def _near(self, encoding: QueryEncoding) -> tuple[Near, dict[str, float]]:
@@ -191,7 +197,7 @@ class Router:
         return seen.of_index(text, hits, vectors, self.memory, found)
 
     def _decide(
-        self, text: str, encoding: QueryEncoding, follows: bool, probe: Probe | None
+        self, asked: str, text: str, encoding: QueryEncoding, follows: bool, probe: Probe | None
     ) -> Decision:
         found, domain = self._near(encoding)
         values = self._of_question(text, encoding, found, follows)
@@ -205,7 +211,7 @@ class Router:
         open_ = lead < self.policy.margin or route == "abstain" or changed is not None
         hits: Sequence[Hit] = ()
         if open_ and probe is not None and self.memory.index:
-            hits = probe(text)
+            hits = probe(asked)
             values |= self._of_index(text, encoding, found, hits)
             stage, told = 2, self._told(values, 2, encoding)
             route, lead = self.policy.choose(told)
@@ -238,6 +244,7 @@ class Router:
             second_adapter=found.second[0] if writes and close else None,
             features=values,
             knew=knew if route == "retrieval" else None,
+            nearest=adapter.reference if adapter is not None else None,
         )
 
     def _told(

@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 from adapters.cache import write_whole
 
 FILE = "words.json"
-_WORD = re.compile(r"[A-Za-z][A-Za-z']*")
+_WORD = re.compile(r"\b[A-Za-z][A-Za-z']*\b")
 # A longer question has words enough that are spelt well.
 _MOST_MENDED = 64
 _LONG, _NEAR, _FAR = 5, 1, 2

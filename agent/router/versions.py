@@ -43,6 +43,13 @@ class Versions:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
+    def fits(self, version: str, embedder: str) -> bool:
+        """Return whether a version was made with an embedder; one that does not say is taken to.
+
+        :param embedder: Its fingerprint.
+        """
+        return bool(self.notes(version).get("embedder", embedder) == embedder)
+
     def all(self) -> list[str]:
         """Return the versions that there are, oldest first."""
         folders = self.root / "versions"

@@ -58,6 +58,9 @@ def test_each_thing_is_asked_about_by_itself(question: str, asked: tuple[str, st
         "How much longer than a week is it?",
         "Is the newer jab better than the old one?",
         "May I stay longer, and who decides it?",
+        "Does the review of a voucher take longer than 30 days?",
+        "Does the review of a voucher take more than a week?",
+        "Is probation for new staff longer than three months?",
     ],
 )
 def test_what_compares_nothing(question: str) -> None:

@@ -162,3 +162,20 @@ def test_without_an_index_it_says_what_to_run(tmp_path: Path) -> None:
 def test_hostile_questions_are_answered_or_withheld(expert: Expert, question: str) -> None:
     reply = expert.ask(question)
     assert reply.answer.abstained or reply.answer.citations
+
+
+def test_an_open_expert_sees_what_is_indexed_and_what_is_built_anew(tmp_path: Path) -> None:
+    def write(price: int, *, rebuild: bool) -> None:
+        (tmp_path / "badge.md").write_text(
+            f"# Garage\n\nThe badge for the garage costs {price} euros a month.\n"
+        )
+        with made.index_lock(), open_indexer(made, rebuild=rebuild) as indexer:
+            indexer.index_paths([tmp_path / "badge.md"])
+
+    made, asked = Workspace(tmp_path / ".expert"), "What does the badge for the garage cost?"
+    write(40, rebuild=False)
+    with Expert(made, route="retrieval") as expert:
+        for price, rebuild in ((40, False), (55, True), (66, False)):
+            if price > 40:
+                write(price, rebuild=rebuild)
+            assert f"{price} euros" in (expert.ask(asked).answer.text or "")

@@ -1,5 +1,7 @@
 """Questions taken apart, and answers put together with every mark at its own source."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.parts import asked_apart, put_together
@@ -100,3 +102,12 @@ def test_marks_and_highlights_keep_their_places() -> None:
 def test_where_no_part_has_an_answer_there_is_none() -> None:
     found = put_together(("a", "b"), [answered(NONE, "retrieval"), answered(NONE, "hybrid")])
     assert (found.answer, found.answer.abstained, found.parts) == (NONE, True, ())
+
+
+def test_brackets_of_a_document_are_no_marks() -> None:
+    quotes = [
+        replace(QUOTE, text="It is 3900 m long [12].", citations=(cited("a.md"),), highlights=()),
+        replace(QUOTE, text="It is 2490 m long [4].", citations=(cited("b.md"),), highlights=()),
+    ]
+    found = put_together(("Basel?", "Faro?"), [answered(one, "retrieval") for one in quotes])
+    assert found.answer.text == "It is 3900 m long [12]. [1] It is 2490 m long [4]. [2]"

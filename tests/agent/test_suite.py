@@ -6,7 +6,7 @@ import pytest
 from agent.errors import SuiteError
 from agent.follow_up import Turn
 from agent.history import turns
-from agent.suite import read_suite
+from agent.suite import SuiteQuestion, read_suite
 
 
 def test_good_lines_are_kept_and_bad_ones_named(tmp_path: Path) -> None:
@@ -48,6 +48,12 @@ def test_what_is_to_be_answered(line: dict, has_answer: bool, tmp_path: Path) ->
     path.write_text(json.dumps({"question": "Why?", **line}))
     (question,) = read_suite(path).questions
     assert question.has_answer is has_answer
+
+
+def test_what_can_be_judged() -> None:
+    assert SuiteQuestion(question="?", accepted=("a",)).is_judged
+    assert SuiteQuestion(question="?").is_judged
+    assert not SuiteQuestion(question="?", answer="Six months.").is_judged
 
 
 def test_a_conversation_before_is_read(tmp_path: Path) -> None:

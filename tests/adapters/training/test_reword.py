@@ -38,6 +38,7 @@ def test_passages_conversations_and_texts_stay_as_they_are():
     kept = [
         replace(LEAVE, context=("Trainees have 20 days.",)),
         replace(LEAVE, messages=(*LEAVE.messages, *turns)),
+        example("[1] Probation lasts six months.\nQuestion: How long is probation?"),
         example("word " * 41),
         example("Leave?"),
     ]

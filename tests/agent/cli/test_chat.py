@@ -3,6 +3,7 @@
 import io
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,11 @@ def test_chatting_before_indexing_says_what_to_do(expert: Expert) -> None:
     result = expert("chat")
     assert (result.code, result.out) == (1, "")
     assert result.err.endswith("run `expert index PATH` first\n")
+
+
+def test_an_adapter_is_enough_to_chat_with(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(__file__).parents[3] / "examples" / "hr" / "adapter"
+    assert expert("adapters", "import", str(folder)).code == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/help\n")))
+    result = expert("chat")
+    assert (result.code, result.err) == (0, "")

@@ -56,3 +56,10 @@ def test_a_wrong_setting_is_one_line(expert: Expert, tmp_path: Path) -> None:
     assert result.err == (
         "expert: expert.toml: unknown setting retrieval.topk; did you mean retrieval.top_k?\n"
     )
+
+
+def test_a_wrong_environment_is_one_line(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPERT_INDEX__EXCLUDE", "drafts")
+    result = expert("config", "show")
+    assert (result.code, result.err.count("\n")) == (1, 1)
+    assert "lists and sections are JSON there" in result.err

@@ -74,3 +74,16 @@ def test_what_is_missing_is_said_in_a_line(expert: Expert) -> None:
     empty = expert("model", "list")
     assert (empty.code, "expert model build lab" in empty.out) == (0, True)
     assert expert("model", "build", "phi").code == 2
+
+
+@pytest.mark.usefixtures("_lab")
+def test_settings_stay_readable_to_others_and_a_link_a_link(expert: Expert, tmp_path: Path) -> None:
+    (tmp_path / ".expert").mkdir()
+    shared, link = tmp_path / "shared.toml", tmp_path / ".expert" / "expert.toml"
+    shared.write_text("")
+    shared.chmod(0o644)
+    link.symlink_to(shared)
+    assert expert("model", "use", "lab").code == 0
+    assert link.is_symlink()
+    assert shared.stat().st_mode & 0o777 == 0o644
+    assert 'name = "lab"' in shared.read_text()

@@ -45,12 +45,26 @@ def test_a_file_comes_back_with_routes_and_its_bad_lines_named(run: Expert, tmp_
     assert [(line.get("id"), line["route"]) for line in lines] == [(7, "expert"), (None, "abstain")]
 
 
+def test_half_a_character_is_routed_too_and_a_wrong_target_named(
+    run: Expert, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"question": "\\ud800 is this it?"}\n')
+    result = run("route", "--file", str(path), "-o", str(tmp_path / "out.jsonl"))
+    assert (result.code, result.err) == (0, "")
+    assert json.loads((tmp_path / "out.jsonl").read_text())["question"] == "\ud800 is this it?"
+    lost = run("route", "--file", str(path), "-o", str(tmp_path / "none" / "out.jsonl"))
+    assert (lost.code, lost.err.count("\n")) == (1, 1)
+    assert "out.jsonl: No such file or directory" in lost.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("route",), "give a QUESTION or --file"),
         (("route", "x", "--file", "y"), "give a QUESTION or --file"),
         (("route", "x", "-o", "y"), "-o goes with --file"),
+        (("route", "--file", "y", "-o", "./y"), "--file and -o must be two files"),
         (("router", "learn"), "Missing option '--suite'"),
         (("ask", "x", "--route", "abstain"), "'abstain' is not one of"),
         (("ask", "x", "--route", "retrieval", "--adapter", "pay"), "--adapter goes with"),

@@ -17,8 +17,9 @@ def test_data_is_built_trained_on_and_scored(
 ) -> None:
     data, target = str(tmp_path / "data"), tmp_path / "run"
     assert run(["lab", "data", data, "--squad", str(files.squad), "--json"]) == 0
-    built = json.loads(capsys.readouterr().out)
-    assert built["measured"] == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["measured"] == 0
+    assert "give --squad2 too" in told.err
     again = ["lab", "data", data, "--squad", str(files.squad), "--squad2", str(files.squad2)]
     assert run(again) == 0
     assert "rows to learn from" in capsys.readouterr().out
@@ -46,3 +47,15 @@ def test_exporting_an_unfinished_run_is_refused(
 ) -> None:
     assert run(["lab", "export", str(tmp_path), str(tmp_path / "delta")]) == 1
     assert "is no adapter" in capsys.readouterr().err
+
+
+def test_a_training_that_was_cut_off_is_not_thrown_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-5"
+    checkpoint.mkdir(parents=True)
+    assert run(["lab", "train", str(tmp_path), str(tmp_path / "run")]) == 1
+    assert "give --resume to go on with it, or --anew to begin again" in capsys.readouterr().err
+    assert checkpoint.is_dir()
+    assert run(["lab", "train", str(tmp_path), str(tmp_path / "run"), "--anew"]) == 1
+    assert "build the data" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """Each question set comes out as texts in pieces, with the piece that answers."""
 
+import gzip
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from agent.errors import LabError
 from agent.lab import sources
 from agent.lab.data import Files
+from agent.lab.sources import Article
 
 
 def test_squad_knows_the_sentence_that_answers_or_seems_to(files: Files) -> None:
@@ -54,3 +57,22 @@ def test_another_file_is_named(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(LabError, match=said) as caught:
         list(sources.squad(path))
     assert "wrong.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [sources.reports, sources.studies, sources.topics])
+def test_a_file_of_another_form_is_named(
+    read: Callable[[Path], Iterator[Article]], tmp_path: Path
+) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_text("[1]", encoding="utf-8")
+    with pytest.raises(LabError, match=rf"wrong\.json does not hold {read.__name__}"):
+        list(read(path))
+
+
+def test_a_download_that_was_cut_off_is_named(files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "cut.json.gz"
+    path.write_bytes(gzip.compress(files.squad.read_bytes())[:-20])
+    with pytest.raises(LabError, match=r"cannot read .*cut\.json\.gz"):
+        list(sources.squad(path))
+    with pytest.raises(LabError, match="does not hold tables"):
+        list(sources.tables(tmp_path))

@@ -28,6 +28,7 @@ MEMORY = Memory(
         ("bread and butter", 1),
         ("", 1),
         ("a " * 5000, 1),
+        (f"How long{' ' * 1500}is leave, and who signs the form?", 2),
     ],
 )
 def test_parts_that_could_each_be_asked_alone(text: str, parts: int):

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
 from agent.errors import RouterError
 from agent.reply import Answered
-from agent.router.learn import evaluate, learn, score, try_routes
+from agent.router.calibration import Logistic
+from agent.router.learn import _utility, evaluate, learn, rated, score, try_routes
 from agent.router.outcomes import FILE, Outcome, OutcomeStore
 from agent.router.router import Router
+from agent.router.success import Success
 from agent.router.versions import Versions
 from agent.routes import Routes
 from agent.suite import SuiteQuestion
@@ -26,6 +30,8 @@ def question(text: str, **fields) -> SuiteQuestion:
         ({}, "Anything.", 0.0),
         ({"accepted_all": ["25 days", "in March"]}, "25 days, lapsing in March.", 1.0),
         ({"accepted_all": ["25 days", "in March"]}, "25 days.", 0.0),
+        ({"accepted": ["25 days"], "route": "abstain"}, "25 days.", 0.0),
+        ({"accepted": ["25 days"], "route": "abstain"}, None, 1.0),
     ],
 )
 def test_a_reply_is_scored_by_what_the_suite_accepts(fields, answer, right) -> None:
@@ -51,6 +57,10 @@ def test_each_route_is_tried_once_and_kept(workspace: Workspace, routes: Routes)
     assert "found" in first[0].features
     with OutcomeStore(workspace.path / "router" / FILE) as store:
         assert store.count() == 4
+    corrected = [question("How many days of annual leave?", accepted=["12 days"])]
+    judged = try_routes(workspace, routes.router, routes, corrected)
+    assert [one.score for one in judged] == [0.0, 0.0, 0.0, 0.0]
+    assert len(taken) == 8
 
 
 def test_a_follow_up_is_routed_and_tried_as_its_history_completes_it(
@@ -160,3 +170,56 @@ def test_a_suite_is_compared_with_where_it_should_go(router: Router) -> None:
     assert [one.success is not None for one in found.routed] == [True, False]
     assert found.fixed_routes()["expert"][0] == 1.0
     assert found.curve
+
+
+def test_what_users_said_of_the_same_index_and_adapters_is_learned_from(
+    workspace: Workspace, router: Router, routes: Routes
+) -> None:
+    said = Outcome(
+        question="How many days of annual leave?",
+        route="retrieval",
+        adapter=None,
+        score=1.0,
+        cost=1.0,
+        latency_ms=1.0,
+        source="chat",
+        index_version=router.memory.index,
+        adapters=router.memory.references,
+    )
+    before = replace(said, id="before", index_version="another")
+    with OutcomeStore(workspace.path / "router" / FILE) as store:
+        store.add([said, before])
+    (found,) = rated(workspace, router, routes)
+    assert found.id == said.id
+    assert "found" in found.features
+
+
+def _always(bias: float, numbers: int) -> Logistic:
+    return Logistic((0.0,) * numbers, bias, (0.0,) * numbers, (1.0,) * numbers)
+
+
+def test_a_router_is_judged_by_the_stage_that_decides(router: Router) -> None:
+    text = "How many days of annual leave?"
+    tried = {
+        route: Outcome(
+            question=text,
+            route=route,
+            adapter=None,
+            score=float(route == "retrieval"),
+            cost=0.0,
+            latency_ms=1.0,
+            source="suite",
+            features=router.look(text, probe=lambda _: []),
+        )
+        for route in router.routes
+    }
+    surely = {
+        stage: {
+            route: _always(9.0 if route == wanted else -9.0, len(router.success.names[stage]))
+            for route in router.routes
+        }
+        for stage, wanted in ((1, "hybrid"), (2, "retrieval"))
+    }
+    heads = Success(surely, router.success.names)
+    encoding = router.embedder.embed_query(text)
+    assert _utility(heads, router, tried, encoding) < 0.5

@@ -12,7 +12,7 @@ def test_words_that_nobody_writes_are_mended():
 
 def test_known_words_numbers_and_far_ones_stay():
     speller = Speller.of(SEEN, known=["leaf"])
-    for text in ("leaf", "E17", "Zürich 2024", "photosynthesis", "", "?!"):
+    for text in ("leaf", "E17", "Zürich 2024", "photosynthesis", "", "?!", "4an", "fürman", "anué"):
         assert speller.mend(text) == text
 
 

@@ -120,10 +120,11 @@ class Router:
         :param probe: Looks into the index where the question alone leaves it open; None to
             decide by the question alone.
         """
-        text = self.read(question)
+        asked = _asked(question)
+        text = self.read(asked)
         if not text:
             return self._nothing()
-        return self._decide(question, text, self.embedder.embed_query(text), follows, probe)
+        return self._decide(asked, text, self.embedder.embed_query(text), follows, probe)
 
     def decide_many(
         self,
@@ -133,30 +134,30 @@ class Router:
         probe: Probe | None = None,
     ) -> list[Decision]:
         """Decide about many questions, encoded together; see :meth:`decide`."""
-        texts = [self.read(question) for question in questions]
+        asked = [_asked(question) for question in questions]
+        texts = [self.read(question) for question in asked]
         encodings = iter(self.embedder.embed_queries([text for text in texts if text]))
         return [
-            self._decide(asked, text, next(encodings), after, probe) if text else self._nothing()
-            for asked, text, after in zip(
-                questions, texts, follows or [False] * len(texts), strict=True
-            )
+            self._decide(one, text, next(encodings), after, probe) if text else self._nothing()
+            for one, text, after in zip(asked, texts, follows or [False] * len(texts), strict=True)
         ]
 
     def look(
         self, question: str, *, follows: bool = False, probe: Probe | None = None
     ) -> dict[str, float]:
         """Return all features of a question, those of both stages where there is a probe."""
-        text = self.read(question) or " "
+        asked = _asked(question)
+        text = self.read(asked) or " "
         encoding = self.embedder.embed_query(text)
         found, _ = self._near(encoding)
         values = self._of_question(text, encoding, found, follows)
         if probe is None:
             return values
-        return values | self._of_index(text, encoding, found, probe(question))
+        return values | self._of_index(text, encoding, found, probe(asked))
 
     def read(self, question: str) -> str:
         """Return a question as it is looked at: its words mended, a very long one cut."""
-        text = printable(question[:_MOST_READ]).strip()
+        text = _asked(question).strip()
         return self._speller.mend(text) if self._speller is not None else text
 
     def _near(self, encoding: QueryEncoding) -> tuple[Near, dict[str, float]]:
@@ -335,6 +336,11 @@ def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
     memory = remember(workspace, embedder, known)
     memory.save(folder)
     return memory
+
+
+def _asked(question: str) -> str:
+    """Return a question as it is searched for: a very long one cut, without what no text holds."""
+    return printable(question[:_MOST_READ])
 
 
 def _short(text: str) -> str:

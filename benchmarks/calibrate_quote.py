@@ -2,14 +2,14 @@
 
     python benchmarks/calibrate_quote.py --squad2 dev-v2.0.json.gz --suites SUITE:FOLDER… \\
         --lookups benchmarks/lookups/held_out.jsonl --documents FOLDER \\
-        --companies benchmarks/lookups/companies_held_out.jsonl --out FILE
+        --apart benchmarks/lookups/{companies,pages}_held_out.jsonl --out FILE
 
-Takes suites over documents, questions written on others, on small ones each by itself, and the
-articles of a SQuAD 2.0 file, of which the reader learned none. Each look-up of a suite is asked a
-second time without the documents that hold its answer: what is found then is near, and answers
-nothing. A logistic regression weighs what is known of each sentence, a second one what is known of
-the answer as a whole. The threshold is the least one behind which, and behind the router, enough of
-the suites' unanswerable questions are withheld.
+Takes suites over documents, questions written on others, on some each by itself, and the articles
+of a SQuAD 2.0 file, of which the reader learned none. Each look-up of a suite is asked a second
+time without the documents that hold its answer: what is found then is near, and answers nothing. A
+logistic regression weighs what is known of each sentence, a second one what is known of the answer
+as a whole. The threshold is the least one behind which, and behind the router, enough of the
+suites' unanswerable questions are withheld.
 
 All figures are five-fold, by question and by article.
 """
@@ -44,7 +44,7 @@ from pipelines.search import retrieve
 
 # How much each kind counts, whatever its size. SQuAD's questions are worded like its texts: they
 # teach less of what people ask; and a single small document leaves little to mistake.
-_SHARES = {"suites": 1.0, "written": 1.0, "companies": 0.1, "squad": 0.6}
+_SHARES = {"suites": 1.0, "written": 1.0, "companies": 0.1, "pages": 0.1, "squad": 0.6}
 # Times that questions are dealt into five parts anew; figures are means.
 _REPEATS = 5
 # How much the data counts against weights of 0.
@@ -279,9 +279,11 @@ def main() -> None:
     parser.add_argument("--suites", nargs="+", required=True, metavar="SUITE:FOLDER")
     parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
     parser.add_argument("--documents", type=Path, help="the folder of those documents")
-    parser.add_argument("--companies", type=Path, help="documents with questions, JSON lines")
+    parser.add_argument(
+        "--apart", type=Path, nargs="*", default=[], help="documents with questions, JSON lines"
+    )
     parser.add_argument("--second", type=float, default=0.2, help="least share of the first's odds")
-    parser.add_argument("--withhold", type=float, default=0.9, help="share of the unanswerable")
+    parser.add_argument("--withhold", type=float, default=0.88, help="share of the unanswerable")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -294,8 +296,8 @@ def main() -> None:
         asked = ask(workspace, questions, "suites")
     if options.lookups:
         asked += written(look_up(options.lookups, options.documents), "written")
-    if options.companies:
-        asked += written(look_up_apart(options.companies), "companies")
+    for path in options.apart:
+        asked += written(look_up_apart(path), path.stem.removesuffix("_held_out"))
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         questions = index_squad(options.squad2, workspace)

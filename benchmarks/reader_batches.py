@@ -9,6 +9,8 @@ from torch import Tensor
 
 from pipelines.read.torch_reader import TorchReader
 
+_STEP = 16
+
 
 def answer_tokens(encoding: Encoding, one: Example) -> list[int]:
     """Return the places of the tokens of an example's answer; none where it has no answer."""
@@ -28,7 +30,8 @@ def answer_tokens(encoding: Encoding, one: Example) -> list[int]:
 
 def padded(texts: Sequence[list[int]], device: str) -> tuple[Tensor, Tensor]:
     """Return token ids [texts, tokens] and their mask, 1 at tokens."""
-    longest = max(len(ids) for ids in texts)
+    # In steps, since on a CPU a product of a new shape is compiled first.
+    longest = -(-max(len(ids) for ids in texts) // _STEP) * _STEP
     ids = torch.zeros(len(texts), longest, dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, text in enumerate(texts):

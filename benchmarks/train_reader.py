@@ -4,7 +4,7 @@
         --tables FOLDER --reports FILE --minutes 60 --out FILE
     python benchmarks/train_reader.py … --start FILE --learning-rate 8e-5 --passes 1 \\
         --lookups benchmarks/lookups/learned.jsonl --documents FOLDER \\
-        --companies benchmarks/lookups/companies_learned.jsonl --texts 7000
+        --apart benchmarks/lookups/{companies,pages}_learned.jsonl --texts 7000
     python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8
 
 The encoder that embeds passages is trained further to read a question and a text together
@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from reader_batches import answer_tokens, learning_scores, masked, padded
+from reader_attention import attend_plainly
+from reader_batches import answer_tokens, learning_scores, padded
 from reader_data import Example, articles_in, financial_texts, squad, tables
 from reader_lookups import Grouped, look_up, look_up_apart
 from safetensors.torch import save_file
@@ -110,7 +111,7 @@ def train(
     save: Callable[[], None],
 ) -> None:
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01, fused=True)
     # Time of the processors, so that a run may be paused.
     started, losses, step = time.process_time(), [], 0
     done = 0.0
@@ -145,10 +146,9 @@ def train(
 @torch.no_grad()
 def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
     """Return how often the span and its presence are right."""
-    model.eval()
     exact, present, absent, margins, labels = [], [], [], [], []
     for ids, mask, places in data.batches(random.Random(0)):
-        scores = masked(model(ids, mask).float(), mask)
+        scores = learning_scores(model, ids, mask)
         first, last = scores.unbind(-1)
         pairs = first[:, 1:, None] + last[:, None, 1:]
         width = pairs.shape[1]
@@ -162,7 +162,6 @@ def measure(model: TorchReader, data: Tokenised) -> dict[str, float]:
         absent += (margin <= 0)[~answered].tolist()
         margins += margin.tolist()
         labels += answered.tolist()
-    model.train()
     order = np.argsort(np.argsort(margins))
     labels_ = np.array(labels)
     positive = labels_.sum()
@@ -208,12 +207,11 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, help="TAT-QA, JSON.gz")
     parser.add_argument("--lookups", type=Path, help="questions on documents, JSON lines")
     parser.add_argument("--documents", type=Path, help="the folder of those documents")
-    parser.add_argument("--companies", type=Path, help="documents with questions, JSON lines")
+    parser.add_argument(
+        "--apart", type=Path, nargs="*", default=[], help="documents with questions, JSON lines"
+    )
     parser.add_argument("--texts", type=int, help="of the others' examples, that many at random")
     parser.add_argument("--start", type=Path, help="weights to go on from")
-    parser.add_argument(
-        "--average", type=float, default=0.0, help="keep that share of the weights before"
-    )
     parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--passes", type=float, default=2)
@@ -238,27 +236,25 @@ def main() -> None:
     print(f"{len(data.ids)} examples, {sum(map(len, data.ids)) / len(data.ids):.0f} tokens each")
     sources: list[Tokenised | Grouped] = [data]
     lookups = list(look_up(options.lookups, options.documents)) if options.lookups else []
-    if options.companies:
-        lookups += look_up_apart(options.companies)
+    for path in options.apart:
+        lookups += look_up_apart(path)
     if lookups:
         print(f"{len(lookups)} look-ups")
         sources.append(Grouped(tokenizer, lookups, options.device))
-    model = load_reader(folder, options.start).train() if options.start else TorchReader(folder)
-    model.body.embeddings.requires_grad_(False)
+    model = load_reader(folder, options.start) if options.start else TorchReader(folder)
+    attend_plainly(model)
+    # And no dropout, with which a step takes twice as long: a pass or two need none.
+    model.eval().body.embeddings.requires_grad_(False)
     for layer in model.body.encoder.layer[:_FROZEN_LAYERS]:
         layer.requires_grad_(False)
     model.to(options.device)
-    before = {
-        name: parameter.detach().clone()
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-    }
+    learned = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
 
     def save() -> None:
         arrays = {
             name: value.half().cpu().contiguous()
             for name, value in model.state_dict().items()
-            if name in before
+            if name in learned
         }
         save_file(arrays, options.out, {"examples": str(len(data.ids))})
 
@@ -272,12 +268,6 @@ def main() -> None:
         chance,
         save,
     )
-    if options.average:
-        # Keeps what was known before beside what was learned (Wortsman et al. 2022).
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if name in before:
-                    parameter.lerp_(before[name], options.average)
     print(json.dumps(measure(model, held_out)))
     save()
 

@@ -140,7 +140,7 @@ class Trainer(SFTTrainer):
             self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
             if self.eval_dataset is None:
                 # The last weights are the result.
-                self._load_from_checkpoint(str(checkpoint))  # type: ignore[no-untyped-call]
+                self._load_from_checkpoint(str(checkpoint))
             return
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 

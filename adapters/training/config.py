@@ -91,7 +91,8 @@ class TrainingConfig:
         for name in ("alpha", "epochs", "minutes", "learning_rate"):
             given = getattr(self, name)
             if given is not None and not 0 < given < math.inf:
-                raise TrainingError(f"{name} is {given}: give more than 0, and not infinity")
+                wanted = "less" if given == math.inf else "more than 0"
+                raise TrainingError(f"{name} is {given}: give {wanted}")
         if self.warmup >= 1:
             raise TrainingError(f"warmup is {self.warmup}: give a share of the run, below 1")
 

@@ -243,7 +243,8 @@ def test_a_rating_names_the_router_and_the_adapters(
     (outcome,) = _outcomes(own_workspace)
     assert (outcome.router_version, outcome.route) == ("default", "retrieval")
     assert outcome.features["found"] > 0.5
-    assert outcome.adapters == {"hr": "2"}
+    assert outcome.adapters == {"hr": "hr@2"}
+    assert outcome.index_version
 
 
 def test_a_rating_that_cannot_be_kept_is_one_line(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CARD_FILE = "adapter_card.json"
 NAME_PATTERN = r"[a-z0-9](?:[a-z0-9_-]{0,63})"
+MOST_DESCRIPTION, MOST_DOMAIN = 10_000, 200
+"""Characters."""
 _MOST_BYTES = 50_000_000
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -94,8 +96,8 @@ class AdapterCard(_Part):
     format: Literal[1] = 1
     name: str = Field(pattern=f"^{NAME_PATTERN}$")
     version: int = Field(default=0, ge=0, le=9999)
-    description: str = Field(default="", max_length=10_000)
-    domain: str = Field(default="", max_length=200)
+    description: str = Field(default="", max_length=MOST_DESCRIPTION)
+    domain: str = Field(default="", max_length=MOST_DOMAIN)
     base: BaseModelRef
     origin: Literal["trained", "imported"] = "trained"
     method: Literal["qlora", "lora", "full"] = "lora"

@@ -82,7 +82,7 @@ class Expert:
         route, adapter = checked(route, adapter)
         if route is None and answerer:
             route = "retrieval"
-        self._alone = not _has_adapters(workspace)
+        self._alone = not workspace.has_adapters
         if route is None and self._alone and workspace.settings.retrieval.pipeline is not None:
             # What a pipeline of the user's own can find, the router cannot know.
             route = "retrieval"
@@ -299,9 +299,3 @@ def _blocks(questions: Iterable[str | Question], size: int) -> Iterator[list[Que
     each = iter(questions)
     while block := list(islice(each, size)):
         yield [Question(one) if isinstance(one, str) else one for one in block]
-
-
-def _has_adapters(workspace: Workspace) -> bool:
-    from adapters.registry import Registry
-
-    return bool(Registry(workspace.adapters_folder).names())

@@ -159,7 +159,7 @@ def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> 
     """
     from filelock import FileLock, Timeout
 
-    from adapters.training.checkpoints import FOLDER
+    from adapters.training.checkpoints import Checkpoints
 
     workspace.create()
     root = workspace.path / "runs" / "training"
@@ -167,7 +167,7 @@ def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> 
     folder = root / name
     try:
         with FileLock(root / f"{name}.lock", timeout=0):
-            if any((folder / FOLDER).glob("checkpoint-*")) and not (resume or anew):
+            if Checkpoints(folder).cut_off and not (resume or anew):
                 raise WorkspaceError(
                     f"a training of {name} was cut off: give --resume to go on with it, "
                     "or --anew to begin again"

@@ -59,6 +59,13 @@ class Workspace:
             reason = (error.strerror or str(error)).lower()
             raise WorkspaceError(f"cannot create workspace {self.path}: {reason}") from None
 
+    @property
+    def has_adapters(self) -> bool:
+        """Whether an adapter is registered."""
+        from adapters.registry import Registry
+
+        return bool(Registry(self.adapters_folder).names())
+
     def require_index(self) -> None:
         """Check that something has been indexed.
 

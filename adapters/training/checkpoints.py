@@ -9,7 +9,8 @@ from typing import Any
 from adapters.cache import write_whole
 from adapters.errors import TrainingError
 
-FOLDER = "checkpoints"
+_FOLDER = "checkpoints"
+_ANY = "checkpoint-*"
 # Written into a checkpoint last: one without it was cut off.
 _WHOLE = "whole.json"
 _RUN = "run.json"
@@ -22,7 +23,12 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / FOLDER
+        self.folder = folder / _FOLDER
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether a run left some: one that ends clears them."""
+        return any(self.folder.glob(_ANY))
 
     def begin(self, identity: dict[str, Any]) -> None:
         """Forget what is there and begin a run.
@@ -52,7 +58,7 @@ class Checkpoints:
                     f"this is not the training that was cut off ({said}): "
                     "go on with what it began with, or train anew without resuming"
                 )
-        for path in sorted(self.folder.glob("checkpoint-*"), key=_step, reverse=True):
+        for path in sorted(self.folder.glob(_ANY), key=_step, reverse=True):
             try:
                 return path, json.loads((path / _WHOLE).read_text(encoding="utf-8"))
             except (OSError, ValueError):

@@ -33,10 +33,7 @@ def command(workspace: Workspace, answerer: str | None) -> int:
     /help in the chat lists its commands. What is said is kept in the workspace's folder
     "chats". Without a terminal, questions are read line by line.
     """
-    from adapters.registry import Registry
-
-    own = workspace.settings.retrieval.pipeline is not None
-    if not own and not Registry(workspace.adapters_folder).names():
+    if workspace.settings.retrieval.pipeline is None and not workspace.has_adapters:
         workspace.require_index()
 
     from rich.console import Console

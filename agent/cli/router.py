@@ -200,11 +200,7 @@ def eval_command(workspace: Workspace, suite: Path, report: Path | None, as_json
             with OutcomeStore(path) as store:
                 kept = store.all("suite")
         router = routes.router
-        kept = [
-            one
-            for one in kept
-            if one.index_version == router.memory.index and one.adapters == router.memory.references
-        ]
+        kept = [one for one in kept if router.is_of_now(one)]
         with _progress("Routing") as told:
             found = evaluate(
                 router,

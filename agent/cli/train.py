@@ -136,13 +136,8 @@ def command(
         raise click.UsageError("--eval and --eval-split exclude each other")
     if resume and anew:
         raise click.UsageError("--resume and --anew exclude each other")
-    for option, text, most in (
-        ("--domain", domain or "", 200),
-        ("--description", description, 10_000),
-    ):
-        if len(text) > most:
-            raise click.UsageError(f"{option} is longer than {most:,} characters")
 
+    from adapters.card import MOST_DESCRIPTION, MOST_DOMAIN
     from adapters.models import find_local
     from adapters.registry import Registry
     from agent.cli.train_display import counting
@@ -157,6 +152,12 @@ def command(
     )
     from agent.training_data import prepare
 
+    for option, text, most in (
+        ("--domain", domain or "", MOST_DOMAIN),
+        ("--description", description, MOST_DESCRIPTION),
+    ):
+        if len(text) > most:
+            raise click.UsageError(f"{option} is longer than {most:,} characters")
     check_name(name)
     base = find_local(model or workspace.settings.model.name)
     options["device"] = options["device"] or workspace.settings.model.device

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from adapters.registry import Registry
 from agent.errors import WorkspaceError
 from agent.evaluation.compare import Evaluation
 from agent.evaluation.metrics import Measured, judge, said, wanted
@@ -28,7 +27,7 @@ def ways_of(workspace: Workspace, asked: Sequence[str] = ()) -> tuple[str, ...]:
     """
     own = workspace.settings.retrieval.pipeline is not None
     documents = own or (workspace.index_folder / "catalog.sqlite").is_file()
-    adapters = bool(Registry(workspace.adapters_folder).names())
+    adapters = workspace.has_adapters
     if not documents and not adapters:
         workspace.require_index()
     lacking: dict[str, str] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.base import Device, choose_device
 from adapters.models import BARE_LAB, find_model
-from adapters.training.checkpoints import FOLDER
+from adapters.training.checkpoints import Checkpoints
 from adapters.training.config import TrainingConfig, TrainingResult
 from adapters.training.examples import Example
 from adapters.training.progress import Watcher
@@ -48,7 +48,7 @@ def teach(
     :raises LabError: When the data is missing, or a training was cut off and neither was said.
     :raises TrainingError: When training cannot start, resume or go on.
     """
-    if not (resume or anew) and any((folder / FOLDER).glob("checkpoint-*")):
+    if Checkpoints(folder).cut_off and not (resume or anew):
         raise LabError(
             f"a training in {folder} was cut off: give --resume to go on with it, "
             "or --anew to begin again"

@@ -137,7 +137,7 @@ def rated(workspace: Workspace, router: Router, routes: Routes) -> list[Outcome]
             ),
         )
         for one in said
-        if one.index_version == router.memory.index and one.adapters == router.memory.references
+        if router.is_of_now(one)
     ]
 
 

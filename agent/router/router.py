@@ -15,6 +15,7 @@ from agent.router.decision import ROUTES, Decision, Route
 from agent.router.features import Near
 from agent.router.memory import FILE as MEMORY_FILE
 from agent.router.memory import Memory
+from agent.router.outcomes import Outcome
 from agent.router.outdated import Outdated, outdated
 from agent.router.policy import Policy
 from agent.router.remember import is_anything, is_current, remember
@@ -110,6 +111,11 @@ class Router:
         }
         return tuple(route for route in ROUTES if there[route])
 
+    def is_of_now(self, outcome: Outcome) -> bool:
+        """Whether an outcome came of the index and the adapters that there are."""
+        memory = self.memory
+        return outcome.index_version == memory.index and outcome.adapters == memory.references
+
     def decide(
         self, question: str, *, follows: bool = False, probe: Probe | None = None
     ) -> Decision:
@@ -121,7 +127,7 @@ class Router:
             decide by the question alone.
         """
         asked = _asked(question)
-        text = self.read(asked)
+        text = self._mended(asked)
         if not text:
             return self._nothing()
         return self._decide(asked, text, self.embedder.embed_query(text), follows, probe)
@@ -135,7 +141,7 @@ class Router:
     ) -> list[Decision]:
         """Decide about many questions, encoded together; see :meth:`decide`."""
         asked = [_asked(question) for question in questions]
-        texts = [self.read(question) for question in asked]
+        texts = [self._mended(question) for question in asked]
         encodings = iter(self.embedder.embed_queries([text for text in texts if text]))
         return [
             self._decide(one, text, next(encodings), after, probe) if text else self._nothing()
@@ -147,7 +153,7 @@ class Router:
     ) -> dict[str, float]:
         """Return all features of a question, those of both stages where there is a probe."""
         asked = _asked(question)
-        text = self.read(asked) or " "
+        text = self._mended(asked) or " "
         encoding = self.embedder.embed_query(text)
         found, _ = self._near(encoding)
         values = self._of_question(text, encoding, found, follows)
@@ -157,7 +163,10 @@ class Router:
 
     def read(self, question: str) -> str:
         """Return a question as it is looked at: its words mended, a very long one cut."""
-        text = _asked(question).strip()
+        return self._mended(_asked(question))
+
+    def _mended(self, asked: str) -> str:
+        text = asked.strip()
         return self._speller.mend(text) if self._speller is not None else text
 
     def _near(self, encoding: QueryEncoding) -> tuple[Near, dict[str, float]]:

@@ -90,6 +90,11 @@ def test_a_follow_up_is_routed_and_tried_as_its_history_completes_it(
     assert set(decided) == {(asked.searched, True)}
 
 
+def outcome(text: str, route: str, score: float, **fields) -> Outcome:
+    told = {"adapter": None, "cost": 1.0, "latency_ms": 1.0, "source": "suite"} | fields
+    return Outcome(question=text, route=route, score=score, **told)
+
+
 def outcomes(router: Router, count: int, serves) -> list[Outcome]:
     """Return what every route did with questions, told from a feature of each."""
     found = []
@@ -98,17 +103,7 @@ def outcomes(router: Router, count: int, serves) -> list[Outcome]:
         near = number % 10 / 10
         features = dict(router.look(text), adapter=near, adapter_few=near)
         found += [
-            Outcome(
-                question=text,
-                route=route,
-                adapter=None,
-                score=serves(route, near),
-                cost=1.0,
-                latency_ms=1.0,
-                source="suite",
-                features=features,
-            )
-            for route in router.routes
+            outcome(text, route, serves(route, near), features=features) for route in router.routes
         ]
     return found
 
@@ -153,18 +148,7 @@ def test_a_suite_is_compared_with_where_it_should_go(router: Router) -> None:
         question("what does error E17 of the press mean", route="expert"),
         question("who won the world cup in 1998", route="abstain"),
     ]
-    kept = [
-        Outcome(
-            question=asked[0].question,
-            route=route,
-            adapter=None,
-            score=float(route == "expert"),
-            cost=1.0,
-            latency_ms=1.0,
-            source="suite",
-        )
-        for route in router.routes
-    ]
+    kept = [outcome(asked[0].question, route, float(route == "expert")) for route in router.routes]
     found = evaluate(router, asked, outcomes=kept)
     assert found.figures()["right"] == 1.0
     assert [one.success is not None for one in found.routed] == [True, False]
@@ -175,13 +159,10 @@ def test_a_suite_is_compared_with_where_it_should_go(router: Router) -> None:
 def test_what_users_said_of_the_same_index_and_adapters_is_learned_from(
     workspace: Workspace, router: Router, routes: Routes
 ) -> None:
-    said = Outcome(
-        question="How many days of annual leave?",
-        route="retrieval",
-        adapter=None,
-        score=1.0,
-        cost=1.0,
-        latency_ms=1.0,
+    said = outcome(
+        "How many days of annual leave?",
+        "retrieval",
+        1.0,
         source="chat",
         index_version=router.memory.index,
         adapters=router.memory.references,
@@ -201,14 +182,11 @@ def _always(bias: float, numbers: int) -> Logistic:
 def test_a_router_is_judged_by_the_stage_that_decides(router: Router) -> None:
     text = "How many days of annual leave?"
     tried = {
-        route: Outcome(
-            question=text,
-            route=route,
-            adapter=None,
-            score=float(route == "retrieval"),
+        route: outcome(
+            text,
+            route,
+            float(route == "retrieval"),
             cost=0.0,
-            latency_ms=1.0,
-            source="suite",
             features=router.look(text, probe=lambda _: []),
         )
         for route in router.routes

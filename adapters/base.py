@@ -95,7 +95,8 @@ def load_model(
     if chosen == "int8" and (chosen_device.type != "cpu" or not int8_is_available()):
         raise ModelError("int8 runs on x86 processors only: choose another precision")
     where = "memory" if chosen_device.type == "cpu" else "GPU memory"
-    check_memory(f"{files.name} in {chosen}", needed_bytes(architecture, chosen), free, where)
+    needed = needed_bytes(architecture, chosen, chosen_device.type)
+    check_memory(f"{files.name} in {chosen}", needed, free, where)
     decoder = build_decoder(files.folder, architecture, chosen, chosen_device)
     markup = ChatMarkup(files.folder)
     return LanguageModel(

@@ -18,7 +18,7 @@ from adapters.errors import GenerationError, NotEnoughRoomError
 from adapters.grammar import Grammars
 from adapters.lora import settle_threads
 from adapters.memory import free_memory
-from adapters.prefixes import Prefixes
+from adapters.prefixes import LEAST_TOKENS, Prefixes
 from adapters.rows import Generation, Reason, Request, Row
 from adapters.step import Run
 
@@ -108,9 +108,7 @@ class Batch:
     def step(self) -> list[Row]:
         """Read and write one step of every row; return those that ended by it."""
         settle_threads()
-        ended = [row for row in self._rows if row.cancelled]
-        for row in ended:
-            self._leave(row)
+        ended = self._end_cancelled()
         self._admit(ended)
         if not self._rows:
             return ended
@@ -138,26 +136,52 @@ class Batch:
         self._waiting.clear()
         self._cache.clear()
 
+    def _end_cancelled(self) -> list[Row]:
+        """End the rows that are cancelled, also those that wait behind one that finds no room."""
+        ended = [row for row in self._rows if row.cancelled]
+        for row in ended:
+            self._leave(row)
+        # A copy, since other threads may add to them.
+        for row in [row for row in tuple(self._waiting) if row.cancelled]:
+            self._waiting.remove(row)
+            row.end()
+            ended.append(row)
+        return ended
+
     def _admit(self, ended: list[Row]) -> None:
-        """Let rows that wait join; add those that need not to those that ended."""
+        """Let rows that wait join; add those that never can to those that ended."""
         while self._waiting and len(self._rows) < self._most_rows:
             row = self._waiting[0]
-            if not row.cancelled and not (self._fits(row) and self._join(row)):
-                if self._rows:
-                    return
-                row.fail(
-                    NotEnoughRoomError(
-                        f"no memory for a text of {len(row.tokens) + row.most_new} tokens: "
-                        "free some, or ask for less"
-                    )
-                )
+            found = self._finds_room(row)
+            if not found and self._cache.rows:
+                return
             self._waiting.popleft()
-            if row.cancelled or row.error is not None:
-                row.end()
-                ended.append(row)
+            if found:
+                continue
+            # Without memory for growing and none for the way back, what was read is lost:
+            # those that it was of are read anew.
+            self._waiting.extendleft(reversed(self._rows))
+            self._rows.clear()
+            row.fail(
+                NotEnoughRoomError(
+                    f"no memory for a text of {_whole(row)} tokens: free some, or ask for less"
+                )
+            )
+            row.end()
+            ended.append(row)
+
+    def _finds_room(self, row: Row) -> bool:
+        """Let a row join; tell whether there was memory for it."""
+        if self._fits(row) and self._join(row):
+            return True
+        if self._rows:
+            return False
+        # An empty cache keeps room for several rows, and each would become as long as this one.
+        self._cache.clear()
+        return self._fits(row) and self._join(row)
 
     def _fits(self, row: Row) -> bool:
-        more = self._cache.more_bytes(len(row.tokens) + row.most_new)
+        more = self._cache.more_bytes(_whole(row))
         if more < _UNCHECKED_BYTES:
             return True
         free = free_memory(self._decoder.device.type)
@@ -166,7 +190,7 @@ class Batch:
     def _join(self, row: Row) -> bool:
         """Give a row its place; tell whether there was memory for it."""
         try:
-            row.slot = self._cache.join(len(row.tokens) + row.most_new)
+            row.slot = self._cache.join(_whole(row))
         except (MemoryError, RuntimeError):  # torch's own when memory is short
             return False
         self._rows.append(row)
@@ -262,10 +286,19 @@ class Batch:
                 break
 
     def _remember(self, row: Row, length: int) -> None:
-        if self._prefixes is None or not length:
+        if self._prefixes is None:
+            return
+        # A beginning that they have room for, where all of it would drive out the rest and itself.
+        length = min(length, self._prefixes.most_bytes // self._cache.token_bytes)
+        if length < LEAST_TOKENS:
             return
         try:
             kept = self._cache.copy_out(row.slot, length)
         except (MemoryError, RuntimeError):  # torch's own when memory is short
             return
         self._prefixes.keep(row.tokens[:length], kept, row.family)
+
+
+def _whole(row: Row) -> int:
+    """Return the tokens that a row may come to."""
+    return len(row.request.prompt) + row.most_new

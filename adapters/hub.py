@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters import cache
-from adapters.architecture import architecture_of, read_json
+from adapters.architecture import Architecture, architecture_of, read_json
 from adapters.errors import AdaptersError, CacheError, ModelError, NotEnoughRoomError
 from adapters.memory import check_memory, free_memory, gigabytes, needed_bytes
 from adapters.weight_files import weight_files
@@ -90,7 +90,7 @@ def _fetch(repository: str, revision: str) -> Path:
         architecture = architecture_of(read_json(config), repository)
         needed = sum(size for name, size in files.items() if _is_wanted(name))
         _check_disk(repository, int(needed * _MARGIN), Path(constants.HF_HUB_CACHE))
-        check_memory(repository, needed_bytes(architecture, "nf4"), free_memory())
+        _check_memory(repository, architecture)
         folder = snapshot_download(
             repository, allow_patterns=list(_FILES), ignore_patterns=["*/*"], **pinned
         )
@@ -108,6 +108,21 @@ def _fetch(repository: str, revision: str) -> Path:
 
 def _is_wanted(name: str) -> bool:
     return "/" not in name and any(Path(name).match(pattern) for pattern in _FILES)
+
+
+def _check_memory(name: str, architecture: Architecture) -> None:
+    """Check that the processor or a GPU would hold a model in what takes least."""
+    needed = min(needed_bytes(architecture, "int8"), needed_bytes(architecture, "nf4"))
+    try:
+        check_memory(name, needed, free_memory())
+    except NotEnoughRoomError:
+        # Only here: loading it takes seconds.
+        import torch
+
+        if not torch.cuda.is_available():
+            raise
+        needed = needed_bytes(architecture, "nf4", "cuda")
+        check_memory(name, needed, free_memory("cuda"), "GPU memory")
 
 
 def _check_disk(name: str, needed: int, folder: Path) -> None:

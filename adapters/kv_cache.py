@@ -50,6 +50,12 @@ class KVCache:
         """Tokens that a row has room for."""
         return self._layers[0].shape[1]
 
+    @property
+    def token_bytes(self) -> int:
+        """Memory that the keys and values of a token take."""
+        size = len(self._layers) * self._layers[0].element_size()
+        return size * self._token[0] * self._token[1]
+
     def join(self, length: int) -> int:
         """Add an empty row with room for a number of tokens; return its number."""
         self.reserve(length)
@@ -84,7 +90,10 @@ class KVCache:
         self._layers = [self._empty(0, 0) for _ in self._layers]
 
     def reserve(self, length: int) -> None:
-        """Make room for one row more and for rows of a length; without memory, change nothing."""
+        """Make room for one row more and for rows of a length.
+
+        Without memory for it, nothing is changed; without any for undoing it, all rows are lost.
+        """
         slots, length = self._wanted(length)
         if (slots, length) == tuple(self._layers[0].shape[:2]):
             return
@@ -93,15 +102,17 @@ class KVCache:
             self._resize(slots, length)
         except BaseException:
             # Without the memory for all layers, those that have grown must not stay so.
-            self._resize(*before)
+            try:
+                self._resize(*before)
+            except BaseException:
+                self.clear()
             raise
 
     def more_bytes(self, length: int) -> int:
         """Return the memory that :meth:`reserve` would take beyond what is taken."""
         slots, length = self._wanted(length)
-        had = self._layers[0].numel()
-        tokens = slots * length * self._token[0] * self._token[1]
-        return len(self._layers) * self._layers[0].element_size() * (tokens - had)
+        had, capacity = self._layers[0].shape[:2]
+        return self.token_bytes * (slots * length - had * capacity)
 
     def _wanted(self, length: int) -> tuple[int, int]:
         """Return the rows and the tokens of each that there is to be room for."""

@@ -10,26 +10,31 @@ from adapters.errors import NotEnoughRoomError
 Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]
 # Bytes a weight: NF4 has 4 bits and a scale, itself rounded, for each 64 weights.
 _BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.01, "nf4": 0.52}
-_STATES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 4, "nf4": 2}
+# Bytes a number of what is not rounded; where weights are, that is in fp32 on a CPU, and in
+# bf16 on a GPU.
+_NUMBERS = {"fp32": 4, "bf16": 2, "fp16": 2}
 # Python, torch and what a step computes.
 _BESIDE = 300_000_000
 _TOKENS = 2048
+_GROUP = Path("/sys/fs/cgroup")
 
 
-def needed_bytes(architecture: Architecture, precision: Precision) -> int:
-    """Return the memory that a model takes, with one row of 2,048 tokens."""
+def needed_bytes(architecture: Architecture, precision: Precision, device: str = "cpu") -> int:
+    """Return the memory that a model takes, with one row of 2,048 tokens.
+
+    :param device: cpu or cuda.
+    """
+    number = _NUMBERS.get(precision, 4 if device == "cpu" else 2)
     table = architecture.vocabulary * architecture.width
     weights = architecture.projected * _BYTES[precision]
     if precision == "int8":
         # The table for looking tokens up stays in the file, mapped.
         weights += table * _BYTES[precision]
-    elif precision == "nf4":
-        weights += table * 2.0 * (1 if architecture.tied else 2)
     else:
-        weights += table * _BYTES[precision] * (1 if architecture.tied else 2)
+        weights += table * number * (1 if architecture.tied else 2)
     tokens = min(_TOKENS, architecture.context_length)
     token = 2 * architecture.layers * architecture.kv_heads * architecture.head_width
-    return math.ceil(weights + tokens * token * _STATES[precision]) + _BESIDE
+    return math.ceil(weights + tokens * token * number) + _BESIDE
 
 
 def free_memory(device: str = "cpu") -> int | None:
@@ -40,7 +45,9 @@ def free_memory(device: str = "cpu") -> int | None:
     if device == "cuda":
         import torch
 
-        return int(torch.cuda.mem_get_info()[0])
+        # What torch holds and does not use, it gives before it asks for more.
+        held = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int(torch.cuda.mem_get_info()[0]) + held
     found = [value for value in (_available(), _left_in_group()) if value is not None]
     return min(found, default=None)
 
@@ -80,10 +87,19 @@ def _available() -> int | None:
 
 def _left_in_group() -> int | None:
     """Return what a container's limit leaves; None without one."""
-    group = Path("/sys/fs/cgroup")
     try:
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = int((group / "memory.current").read_text(encoding="ascii"))
+        limit = (_GROUP / "memory.max").read_text(encoding="ascii").strip()
+        used = int((_GROUP / "memory.current").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-    return None if limit == "max" else max(0, int(limit) - used)
+    return None if limit == "max" else max(0, int(limit) - max(0, used - _cached_in_group()))
+
+
+def _cached_in_group() -> int:
+    """Return what a container's files take in memory, and give back when it is wanted."""
+    try:
+        lines = (_GROUP / "memory.stat").read_text(encoding="ascii").splitlines()
+        stat = dict(line.split() for line in lines)
+        return int(stat["inactive_file"]) + int(stat["active_file"])
+    except (OSError, ValueError, KeyError):
+        return 0

@@ -4,6 +4,7 @@ Habit misleads here: bf16 is several times slower than fp32 on a processor witho
 instructions for it, and faster on one that has them.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -55,7 +56,9 @@ def choose_on_cpu(architecture: Architecture, free: int | None) -> Choice:
     seconds = _read(path)
     if seconds is None:
         seconds = _measure(architecture)
-        cache.write_whole(path, json.dumps(seconds).encode())
+        # Where it cannot be kept it is measured again the next time.
+        with contextlib.suppress(OSError):
+            cache.write_whole(path, json.dumps(seconds).encode())
     fits = {
         name: taken
         for name, taken in seconds.items()

@@ -32,7 +32,7 @@ class Prefixes:
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._entries: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._recent: deque[tuple[str, tuple[int, ...]]] = deque(maxlen=_RECENT)
 
@@ -68,7 +68,7 @@ class Prefixes:
             if key[0] == family and key[1] == text[: len(key[1])]:
                 del self._entries[key]
         self._entries[family, text] = Prefix(text, kept, family)
-        while sum(entry.kept.nbytes for entry in self._entries.values()) > self._most_bytes:
+        while sum(entry.kept.nbytes for entry in self._entries.values()) > self.most_bytes:
             self._entries.popitem(last=False)
 
     def clear(self) -> None:

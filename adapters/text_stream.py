@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+_UNREADABLE = "\ufffd"
 # Where a model repeats itself: what is repeated is at most so long …
 _LONGEST_LOOP = 64
 # … and fills at least so many tokens, in at least so many rounds.
@@ -25,6 +26,7 @@ class TextStream:
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
         self._tokenizer = tokenizer
         self._stream = DecodeStream(skip_special_tokens=True)
+        self._last: int | None = None
         self._stop = [text for text in stop if text]
         self.text = ""
         self.stopped = False
@@ -32,7 +34,8 @@ class TextStream:
 
     def add(self, token: int) -> None:
         """Take the next token; :attr:`stopped` says whether a stop string is complete."""
-        piece = self._stream.step(self._tokenizer, token)
+        piece = self._piece(token)
+        self._last = token
         if not piece:
             return
         before = len(self.text)
@@ -42,6 +45,19 @@ class TextStream:
             if found >= 0:
                 self.text = self.text[:found]
                 self.stopped = True
+
+    def _piece(self, token: int) -> str | None:
+        try:
+            return self._stream.step(self._tokenizer, token)
+        except Exception:  # the library's own, without a base
+            # Bytes that are no text, after one that was: all of them have become unreadable, and
+            # the stream would not go on from text that it has given.
+            self._stream = DecodeStream(skip_special_tokens=True)
+            # With what came before it, since at a text's beginning its space would be dropped.
+            again = [self._last, token] if self._last is not None else [token]
+            pieces = [self._stream.step(self._tokenizer, one) or "" for one in again]
+            piece = "".join(pieces)
+            return piece if piece.startswith(_UNREADABLE) else _UNREADABLE + piece
 
     def new_text(self, *, ended: bool = False) -> str:
         """Return what may be shown and has not been.

@@ -212,6 +212,31 @@ def test_a_cache_that_cannot_grow_stays_as_it_was(
     expect(stand, second)
 
 
+def test_rows_are_read_anew_when_a_cache_cannot_shrink_back(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = stand.batch(most_rows=2)
+    first = batch.submit(Request(prompt_of(1, 9), 8))
+    batch.step()
+    whole = KVCache._empty
+    # Two layers grow, the third does not, and then there is no memory for shrinking one either.
+    granted = iter((True, True, False, False))
+
+    def empty(cache: KVCache, slots: int, capacity: int) -> torch.Tensor:
+        if slots and not next(granted, True):
+            raise RuntimeError("can't allocate memory")
+        return whole(cache, slots, capacity)
+
+    monkeypatch.setattr(KVCache, "_empty", empty)
+    second = batch.submit(Request(prompt_of(2, 9), 8, adapter=stand.adapters[0]))
+    finish(batch)
+    assert isinstance(second.error, NotEnoughRoomError)
+    expect(stand, first)
+    third = batch.submit(Request(prompt_of(2, 9), 8, adapter=stand.adapters[0]))
+    finish(batch)
+    expect(stand, third)
+
+
 def test_hundreds_of_faults_of_every_kind(stand: Stand) -> None:
     drawn = random.Random(17)
     spoilt = stand.spoilt()

@@ -234,6 +234,16 @@ def test_prefixes_keep_within_their_memory() -> None:
     assert prefixes.longest(list(range(400, 450)), "long") == (None, 0)
 
 
+def test_of_a_text_beyond_their_memory_its_beginning_is_kept(model: LanguageModel) -> None:
+    token = model.decoder.new_cache(1).token_bytes
+    asked = [Request(prompts(5)[4] + prompts(4)[3], max_new_tokens=8)]
+    for room, kept in ((20, 20), (15, 0)):
+        generator = TextGenerator(model, prefix_bytes=room * token + 1)
+        (first,), (again,) = generator.generate(asked), generator.generate(asked)
+        assert (first.cached_tokens, again.cached_tokens) == (0, kept)
+        assert first.tokens == again.tokens
+
+
 def test_a_model_that_goes_round_in_circles_is_stopped(model: LanguageModel) -> None:
     from adapters.text_stream import loops
 
@@ -293,3 +303,40 @@ def test_without_memory_rows_wait_for_others_or_are_told(
     assert second.generation.reason == "length"
     with pytest.raises(NotEnoughRoomError, match="no memory"):
         TextGenerator(model).generate([Request(prompts(1)[0], max_new_tokens=4)])
+
+
+def test_rows_behind_one_without_memory_can_be_cancelled(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adapters import batch as batch_module
+
+    monkeypatch.setattr(batch_module, "_UNCHECKED_BYTES", 0)
+    batch = Batch(model.decoder, model.markup.tokenizer, end_tokens=frozenset(), most_rows=4)
+    first = batch.submit(Request(prompts(1)[0], max_new_tokens=9))
+    batch.step()
+    monkeypatch.setattr(batch_module, "free_memory", lambda device: 0)
+    second, third = (batch.submit(Request(prompts(1)[0], max_new_tokens=4)) for _ in range(2))
+    third.cancel()
+    assert batch.step() == [third]
+    assert third.generation is not None
+    assert third.generation.reason == "cancelled"
+    assert (first.generation, second.slot) == (None, -1)
+
+
+def test_a_long_text_is_not_charged_for_rows_that_are_gone(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adapters import batch as batch_module
+
+    batch = Batch(model.decoder, model.markup.tokenizer, end_tokens=frozenset(), most_rows=4)
+    for prompt in prompts(4):
+        batch.submit(Request(prompt, max_new_tokens=2))
+    while not batch.is_idle:
+        batch.step()
+    monkeypatch.setattr(batch_module, "_UNCHECKED_BYTES", 0)
+    room = 128 * model.decoder.new_cache(1).token_bytes
+    monkeypatch.setattr(batch_module, "free_memory", lambda device: room)
+    row = batch.submit(Request(prompts(1)[0] * 30, max_new_tokens=20))
+    while not batch.is_idle:
+        batch.step()
+    assert row.error is None

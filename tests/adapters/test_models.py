@@ -166,10 +166,17 @@ def test_a_model_that_is_too_large_is_not_fetched(
     with pytest.raises(NotEnoughRoomError, match="of disk"):
         find_model("owner/small")
     free.free = 10**15
-    monkeypatch.setattr(hub, "free_memory", lambda: 1000)
+    free_bytes = {"cpu": 1000, "cuda": 1000}
+    monkeypatch.setattr(hub, "free_memory", lambda device="cpu": free_bytes[device])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(NotEnoughRoomError, match="of memory"):
         find_model("owner/small")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    with pytest.raises(NotEnoughRoomError, match="of GPU memory"):
+        find_model("owner/small")
     assert not any(call.startswith("fetch") for call in on_hub)
+    free_bytes["cuda"] = 10**12
+    assert find_model("owner/small").revision == "abc123"
 
 
 def test_a_model_of_another_kind_is_not_fetched(on_hub: list[str], folder: Path) -> None:

@@ -66,3 +66,31 @@ def test_nothing_of_a_stop_string_is_shown() -> None:
             break
     assert "".join(shown) == stream.text == "an ENEMY, an "
     assert "E" not in shown[:5]
+
+
+def test_bytes_that_are_no_text_cost_nothing_but_themselves() -> None:
+    from tokenizers import Tokenizer, decoders, models
+
+    # As Phi-3's: what is in no word is written byte by byte.
+    words = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁so", "on"]
+    tokenizer = Tokenizer(
+        models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[], byte_fallback=True)
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+
+    def text(*written: str) -> str:
+        stream = TextStream(tokenizer, [])
+        for word in written:
+            stream.add(words.index(word))
+        return stream.text
+
+    assert text("on", "<0x0A>", "<0xE4>", "▁so", "on", "<0x0A>") == "on\n\ufffd soon\n"
+    assert text("on", "<0x0A>", "<0xE4>", "<0x0A>", "on", "▁so") == "on\n\ufffd\non so"
+    assert text("on", "<0x0A>", "<0xE4>", "<0xBD>", "<0xA0>", "▁so") == "on\n你 so"

@@ -34,17 +34,20 @@ _PLURALS = {
 }
 # May stand between a number and its unit: "5 working days".
 BETWEEN = _set("additional business calendar consecutive full paid square working")
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 NUMBER = re.compile(r"([^\w−]*)(−?\d+(?:∙\d+)?)(.*)")
 _ORDINALS = _set("st nd rd th")
-_AT_LEAST = re.compile(
-    r"\b(?:at least|(?:more|greater|longer|later) than|above|beyond|exceed(?:s|ing)?|over"
-    r"|min(?:imum)?(?: of)?)(?: \S+)?$"
-)
-_AT_MOST = re.compile(
-    r"\b(?:at most|up to|(?:less|fewer|shorter|earlier|sooner) than|below|under|within"
-    r"|max(?:imum)?(?: of)?)(?: \S+)?$"
-)
+_BOUNDS = {2: "more than ", 1: "at least ", -1: "at most ", -2: "less than "}
+# What stands before a number; the first that is found holds.
+_BEFORE = {
+    bound: re.compile(rf"\b(?:{words})(?: \S+)?$")
+    for bound, words in (
+        (1, r"at least|min(?:imum)?(?: of)?"),
+        (2, r"(?:more|greater|longer|later) than|above|beyond|exceed(?:s|ing)?|over"),
+        (-1, r"at most|up to|within|max(?:imum)?(?: of)?"),
+        (-2, r"(?:less|fewer|shorter|earlier|sooner) than|below|under"),
+    )
+}
 _OR_MORE, _OR_LESS = (
     re.compile(r"^(?:\S+ )?or more\b"),
     re.compile(r"^(?:\S+ )?or (?:less|fewer)\b"),
@@ -60,6 +63,9 @@ _CAPITAL = re.compile(r"[^\W_][\w'’&/-]*")
 _PART = re.compile(r"[^\W_]+")
 _REACH = 3
 _STEM = 6
+_INFLECTIONS = ("s", "es", "n", "an")
+# IT is not "its", nor Ann "an".
+_LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,8 @@ class Quantity:
 
     :param value: In one form: ``1000`` for ``1,000``, ``1.0 thousand`` and ``one thousand``.
     :param unit: What it counts or measures, in one form; empty where none is known.
-    :param bound: 1 for "at least", -1 for "at most", 0 for neither.
+    :param bound: 1 for "at least", 2 for "more than", -1 for "at most", -2 for "less than", 0 for
+        none of them.
     """
 
     value: str
@@ -76,7 +83,7 @@ class Quantity:
     bound: int = 0
 
     def __str__(self) -> str:
-        bound = {1: "at least ", -1: "at most "}.get(self.bound, "")
+        bound = _BOUNDS.get(self.bound, "")
         if self.unit in ("$", "€", "£"):
             return f"{bound}{self.unit}{self.value}"
         unit = self.unit if self.value == "1" else _PLURALS.get(self.unit, self.unit)
@@ -87,7 +94,7 @@ class Quantity:
         return (
             self.value == other.value
             and (not self.unit or not other.unit or self.unit == other.unit)
-            and self.bound * other.bound >= 0
+            and (not self.bound or not other.bound or self.bound == other.bound)
         )
 
 
@@ -103,8 +110,8 @@ def quantities(text: str) -> list[Quantity]:
         if after and after not in _ORDINALS and after not in UNITS:
             continue  # "17a": part of a name
         rest = words[n + 1 :][:_REACH]
-        if rest and rest[0] in _SCALES:
-            number *= _SCALES[rest.pop(0)]
+        if rest and rest[0] in SCALES:
+            number *= SCALES[rest.pop(0)]
         if rest and rest[0] in BETWEEN:
             rest.pop(0)
         unit = UNITS.get(after) or UNITS.get(before) or UNITS.get(rest[0] if rest else "", "")
@@ -114,17 +121,17 @@ def quantities(text: str) -> list[Quantity]:
 
 
 def _bound(before: str, after: str) -> int:
-    """Return whether what stands around a number makes it the least, 1, or the most, -1."""
+    """Return what the words around a number make of it, as :attr:`Quantity.bound`."""
     if _OR_MORE.match(after):
         return 1
     if _OR_LESS.match(after):
         return -1
-    least, most = _AT_LEAST.search(before), _AT_MOST.search(before)
-    found = least or most
-    if found is None:
-        return 0
-    denied = re.search(r"\b(?:no|not|never)(?: \S+)?$", before[: found.start()].rstrip())
-    return (1 if least else -1) * (-1 if denied else 1)
+    for bound, words in _BEFORE.items():
+        if found := words.search(before):
+            denied = re.search(r"\b(?:no|not|never)(?: \S+)?$", before[: found.start()].rstrip())
+            # What is not more than five is at most five.
+            return (bound - 3 if bound > 0 else bound + 3) if denied else bound
+    return 0
 
 
 def names(text: str) -> set[str]:
@@ -142,6 +149,18 @@ def names(text: str) -> set[str]:
             if word != "I" and (coded or capitals > 1 or (capitals and not first)):
                 found |= _parts(re.sub(r"['’]s$", "", word))
     return found
+
+
+def _is_named(name: str, words: set[str]) -> bool:
+    """Whether a name is among words, or an inflection of it: Austrian of Austria."""
+    if name in words:
+        return True
+    if any(c.isdigit() for c in name):
+        return False
+    shorter = {name.removesuffix(ending) for ending in _INFLECTIONS if name.endswith(ending)}
+    return any(len(one) >= _LEAST and one in words for one in shorter) or (
+        len(name) >= _LEAST and any(name + ending in words for ending in _INFLECTIONS)
+    )
 
 
 def _parts(text: str) -> set[str]:
@@ -180,9 +199,8 @@ def faults(claim: str, source: str, known: str = "") -> Iterator[str]:
         )
         yield f"{said} does not stand there" + (f", but {near} does" if near else "")
     words = _parts(whole)
-    shortened = stems(words)
     for name in sorted(names(claim)):
-        if name not in words and not stems([name]) <= shortened:
+        if not _is_named(name, words):
             yield f"{name} does not stand there"
     if fault := _turned(claim, source):
         yield fault

@@ -18,7 +18,9 @@ from pipelines.convert.extracted import Scalar, clean
 Kind = Literal["empty", "bool", "int", "float", "date", "datetime", "text"]
 
 # What people write into a cell that has no value.
-_MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "nil", "#n/a", "\\n"})
+_SIGNS = frozenset({"", "-", "–", "—", "n/a", "#n/a", "\\n"})
+# Among words these may be words, or a code such as that of Namibia.
+_MISSING = _SIGNS | {"na", "nan", "null", "none", "nil"}
 _TRUTH = {"true": True, "false": False}
 
 _MIDNIGHT = "T00:00:00"
@@ -141,7 +143,7 @@ class TypeProbe:
 
 
 def _text(value: str) -> str | None:
-    return clean(value) or None if value else None
+    return None if value.strip().casefold() in _SIGNS else clean(value) or None
 
 
 def _number(value: str, style: str) -> tuple[int | float, str] | None:

@@ -102,6 +102,9 @@ class TableAnswerer:
         if not result.values or (result.value is None and query.aggregate != "none"):
             return _withheld(f"no row of the table {result.table.name} has a value for this")
         vocabulary = self._vocabulary(result.table)
+        if result.absent:
+            rows = vocabulary.rows_called(2)
+            return _withheld(f"some values of {query.group_by} have none of these {rows}")
         text = " ".join([tell(result, vocabulary), *self._beside(result, vocabulary)])
         return TableAnswer(
             Answer(

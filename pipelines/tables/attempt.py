@@ -27,6 +27,11 @@ _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
 _ARTICLES = frozenset({"a", "an", "the"})
 _NAMED = 2
+_ASKER = frozenset({"i", "me", "my"})
+# "Tell me" and "can I see" are no more than "please".
+_GIVING = frozenset({"tell", "show", "give", "list", "find", "get"})
+_ABLE = frozenset({"can", "could"})
+_TAKING = frozenset({"get", "see", "find", "have"})
 _COMMON = frozenset({"common", "frequent"})
 
 
@@ -101,7 +106,22 @@ class Attempt:
         ]
         if left:
             raise UnreadError(f'"{self._parsed.text(left[0])}" has no place in the query')
+        self._check_asker()
         return named, query
+
+    def _check_asker(self) -> None:
+        """Refuse "my highest salary": which rows are the asker's, no table tells."""
+        for place, token in enumerate(self._tokens):
+            if place in self._parsed.taken or token.kind != "word" or token.word not in _ASKER:
+                continue
+            before, after = (
+                self._tokens[n].word if 0 <= n < len(self._tokens) else ""
+                for n in (place - 1, place + 1)
+            )
+            wished = token.word == "me" and before in _GIVING
+            asked = token.word == "i" and before in _ABLE and after in _TAKING
+            if not wished and not asked:
+                raise UnclearError(f'it cannot be told which rows "{token.text}" means')
 
     def _shaped(self, group: Column | None, period: Period | None) -> TableQuery:
         """Return the query by what kind of question it is."""

@@ -10,6 +10,14 @@ from pipelines.tables.words import listed, name_words, stem
 SPENT = frozenset(listed("cost costs spend spent"))
 """Words that ask for what something cost."""
 _COSTS = frozenset(map(stem, listed("cost costs price amount")))
+_SIGNS = {
+    "$": frozenset(listed("$ usd dollar dollars")),
+    "€": frozenset(listed("€ eur euro euros")),
+    "£": frozenset(listed("£ gbp")),
+    "¥": frozenset(listed("¥ jpy yen cny")),
+    "₹": frozenset(listed("₹ inr rupees")),
+    "%": frozenset(listed("% percent percentage pct")),
+}
 # Words between a column's name and the value or number that it is compared with.
 _NEAR = 4
 
@@ -110,6 +118,7 @@ class Conditions:
             self._check_own(column, one)
         else:
             column = self._numbers(one, target)
+            self._check_unit(column, one)
         value = one.values if len(one.values) == 2 else one.values[0]
         return Filter(column=column.name, operator=one.operator, value=value)
 
@@ -146,13 +155,18 @@ class Conditions:
                     f'"{self._parsed.text(link)}" may have been at another time than {column.name}'
                 )
 
+    def _check_unit(self, column: Column, one: Condition) -> None:
+        """Refuse to compare euros with dollars, or a share with hours."""
+        for unit in sorted(self._units(one) - _units_of(column)):
+            raise UnclearError(f"{unit} is not the unit of {column.name}")
+
+    def _units(self, one: Condition) -> set[str]:
+        tokens = self._parsed.tokens[one.start : one.end]
+        return {token.text for token in tokens if token.kind == "unit"}
+
     def _of_currency(self, one: Condition) -> Column | None:
         """Return the one column that writes the currency of a number: "over $900"."""
-        units = {
-            token.text
-            for token in self._parsed.tokens[one.start : one.end]
-            if token.kind == "unit" and token.text != "%"
-        }
+        units = self._units(one) - {"%"}
         columns = self._parsed.vocabulary.table.columns
         written = [column for column in columns if {column.before, column.after} & units]
         return written[0] if len(written) == 1 and one.named else None
@@ -165,6 +179,13 @@ class Conditions:
         for value in map(str, one.values):
             if not first[: len(value)] <= value <= last[: len(value)]:
                 raise UnreadError(f"{column.name} goes from {first[:10]} to {last[:10]}")
+
+
+def _units_of(column: Column) -> set[str]:
+    """Return the signs of the units that a column's cells or name write: "Price (EUR)"."""
+    words = {*name_words(column.name), column.before.casefold(), column.after.casefold()}
+    named = {sign for sign, called in _SIGNS.items() if words & called}
+    return named | {sign for sign in _SIGNS if sign in column.name}
 
 
 def is_cost(column: Column) -> bool:

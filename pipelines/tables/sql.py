@@ -157,6 +157,16 @@ class TableDatabase:
         sql = f"SELECT count(*) FROM {self._from}{_all_of(where)}"  # noqa: S608 - quoted
         return Statement(sql, tuple(values))
 
+    def groups(self, query: TableQuery) -> Statement:
+        """Return the SQL for how many groups a query's result has.
+
+        :raises TableError: When it does not fit the table.
+        """
+        where, values = self._made_of(query)
+        _, by = self._group(query)
+        sql = f"SELECT count(DISTINCT {by}) FROM {self._from}{_all_of(where)}"  # noqa: S608 - quoted
+        return Statement(sql, tuple(values))
+
     def _made_of(
         self, query: TableQuery, also: Sequence[Filter] = ()
     ) -> tuple[list[str], list[Scalar]]:
@@ -261,7 +271,8 @@ class TableDatabase:
             return _folded(value) or ""
         if column.kind == "bool":
             truth = {"true": True, "false": False, "yes": True, "no": False}
-            found = value if isinstance(value, bool) else truth.get(str(value).casefold())
+            # SQLite itself says 1 and 0.
+            found = bool(value) if value in (0, 1) else truth.get(str(value).casefold())
             if found is None:
                 raise TableError(f"{fault}{value!r} is neither true nor false")
             return found

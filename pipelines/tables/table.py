@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -248,10 +248,8 @@ def _of_kind(value: Scalar, kind: Kind) -> Scalar:
     if kind == "float":
         return float(value)
     if kind == "datetime":
-        # So that the order of the texts is that of the moments.
-        moment = datetime.fromisoformat(str(value))
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        # The day and the year that the cell shows are those of its own zone.
+        moment = datetime.fromisoformat(str(value)).replace(tzinfo=None)
         return moment.isoformat(timespec="seconds")
     if kind == "bool" and isinstance(value, str):
         return _TRUTHS[value.casefold()]

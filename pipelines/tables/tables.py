@@ -38,6 +38,7 @@ class TableResult:
     :param parameters: Those values.
     :param citations: The rows that it was made of: all when they are few, else the first ones; of
         a minimum or maximum those that have it, of groups those of the first one.
+    :param absent: How many groups have no row, of those ranked from the least, which they are.
     """
 
     query: TableQuery
@@ -47,6 +48,7 @@ class TableResult:
     sql: str
     parameters: tuple[Scalar, ...]
     citations: tuple[Citation, ...]
+    absent: int = 0
 
     @property
     def value(self) -> Scalar | None:
@@ -122,6 +124,7 @@ class Tables:
             statement.sql,
             statement.values,
             tuple(table.cite(number) for number in few),
+            _absent(query, database),
         )
 
     def _open(self, name: str) -> tuple[Table, TableDatabase]:
@@ -150,16 +153,34 @@ def _cut(
     return found[:most]
 
 
+def _absent(query: TableQuery, database: TableDatabase) -> int:
+    """Return how many groups the conditions leave without any row, where that makes a least."""
+    if query.group_by is None or query.order != "ascending":
+        return 0
+    if query.aggregate not in ("count", "distinct", "sum"):
+        return 0
+    # "Which month of 2010" asks for none of 2011.
+    asked = tuple(one for one in query.filters if one.column == query.group_by)
+    among = query.model_copy(update={"filters": asked})
+    all_of_them, found = (database.run(database.groups(one)) for one in (among, query))
+    return int(all_of_them[0][0] or 0) - int(found[0][0] or 0)
+
+
 def _of_first(query: TableQuery, values: Sequence[tuple[Scalar | None, ...]]) -> list[Filter]:
     """Return the conditions for the rows of the first group, and of those with the extreme."""
     if not values:
         return []
     also = []
     if query.group_by is not None and values[0][0] is not None:
-        also.append(Filter(column=query.group_by, value=values[0][0]))
+        also.append(_equal(query.group_by, values[0][0]))
     if query.aggregate in ("minimum", "maximum") and query.column and values[0][-1] is not None:
-        also.append(Filter(column=query.column, value=values[0][-1]))
+        also.append(_equal(query.column, values[0][-1]))
     return also
+
+
+def _equal(column: str, value: Scalar) -> Filter:
+    """Return the condition that a column has a cell's value, which may be of any length."""
+    return Filter.model_construct(column=column, operator="=", value=value)
 
 
 def _schema(table: Table) -> dict[str, Any]:

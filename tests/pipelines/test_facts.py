@@ -22,6 +22,10 @@ def test_numbers_are_read_with_units_and_bounds_however_they_are_written() -> No
         Quantity("1"),
         Quantity("2024"),
     ]
+    assert quantities("not at least 3 km, over 4 km") == [
+        Quantity("3", "km", -2),
+        Quantity("4", "km", 2),
+    ]
     assert quantities("no more than twenty hrs; not less than 5%; B12, item 3rd") == [
         Quantity("20", "hour", -1),
         Quantity("5", "%", 1),
@@ -65,7 +69,8 @@ def test_what_stands_there_in_other_words_has_no_fault(claim: str) -> None:
     [
         ("30 days a year", "30 days does not stand there, but 25 days does"),
         ("25 hours", "25 hours does not stand there, but 25 days does"),
-        ("Less than 4 bar", "at most 4 bars does not stand there, but at least 4 bars does"),
+        ("Less than 4 bar", "less than 4 bars does not stand there, but at least 4 bars does"),
+        ("More than 4 bar", "more than 4 bars does not stand there, but at least 4 bars does"),
         ("Staff of OPM earn 25 days.", "opm does not stand there"),
         ("It is the EX-18.", "18 does not stand there"),
         ("Unused leave is carried over.", "it leaves out that this is denied there"),
@@ -74,6 +79,27 @@ def test_what_stands_there_in_other_words_has_no_fault(claim: str) -> None:
 )
 def test_what_is_said_otherwise_is_named(claim: str, said: str) -> None:
     assert said in list(faults(claim, SOURCE))
+
+
+@pytest.mark.parametrize(
+    ("claim", "source", "passes"),
+    [
+        ("It is Christopher Smith.", "Ask Christine Smith.", False),
+        ("It is Christine Smith's.", "Ask Christine Smith.", True),
+        ("In Austrian law.", "The law of Austria.", True),
+        ("All Managers sign.", "The manager signs.", True),
+        ("Ask Ann.", "There is an office.", False),
+        ("Ask IT.", "The office has its own.", False),
+        ("At least 3 years", "More than 3 years of service", False),
+        ("Over 3 years", "More than 3 years of service", True),
+        ("No more than 3 years", "At most 3 years of service", True),
+        ("Less than 3 years", "Up to 3 years of service", False),
+    ],
+)
+def test_names_and_bounds_are_no_others_that_look_like_them(
+    claim: str, source: str, passes: bool
+) -> None:
+    assert (list(faults(claim, source)) == []) is passes
 
 
 def test_what_the_question_says_may_be_repeated() -> None:

@@ -19,6 +19,11 @@ from pipelines.measures import measures, unit_of
         ("it costs $69", ["$69 $"]),
         ("Rated Power: 180 hp on runway 17a", ["180 hp power"]),
         ("no number at all", []),
+        ("it costs $2 million", ["$2000000 $"]),
+        ("from 2 to 2.5 thousand kg", ["2000 to 2500 kg weight"]),
+        ("1/2 hour, 1 1/2 days, ½ week, 1/2 to 3 hours", []),
+        ("two and a half hours, or 2 days and a half", []),
+        ("1,500/2,000 mg, then 3 hours", ["3 hours time"]),
     ],
 )
 def test_amounts_and_ranges(text: str, found: list[str]) -> None:
@@ -36,6 +41,12 @@ def test_amounts_and_ranges(text: str, found: list[str]) -> None:
         ("3 km", "3 hours", None),
         ("620 hp", "100 kW", True),
         ("10 percent", "9.5 %", True),
+        ("$2 million", "$900,000", True),
+        ("12 months", "1 year", None),
+        ("4 hours per week", "8 hours per month", None),
+        ("4 hours per week", "8 hours", None),
+        ("20 days of paid leave a year", "25 days each year", False),
+        ("4 hours every week", "3 hours/week", True),
     ],
 )
 def test_which_is_more_is_told_only_where_it_is_plain(
@@ -43,6 +54,11 @@ def test_which_is_more_is_told_only_where_it_is_plain(
 ) -> None:
     (first,), (second,) = measures(one), measures(other)
     assert first.exceeds(second) is more
+
+
+def test_a_rate_says_what_it_is_for() -> None:
+    found = measures("5 g every 2 weeks, 60 km/h, or $20 an hour")
+    assert [one.per for one in found] == ["2 week", "", "hour", "hour"]
 
 
 def test_units() -> None:

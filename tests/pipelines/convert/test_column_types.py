@@ -96,5 +96,9 @@ def test_a_column_without_values_has_no_type() -> None:
     assert typed("", "N/A")[0] == "empty"
 
 
-def test_text_that_stands_for_nothing_is_kept_in_text_columns() -> None:
+def test_signs_for_nothing_are_nothing_in_text_columns_but_words_are_kept() -> None:
     assert typed("NA", "DE", "") == ("text", ["NA", "DE", None])
+    assert typed("Hose", "N/A", "n/a", "-", "None", "nil") == (
+        "text",
+        ["Hose", None, None, None, "None", "nil"],
+    )

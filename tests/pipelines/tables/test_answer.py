@@ -89,6 +89,19 @@ def test_what_is_unclear_or_has_no_value_is_withheld_saying_why(make_tables: Mak
     assert empty.reason == "no row of the table jobs has a value for this"
 
 
+def test_the_least_is_withheld_where_some_have_none(orders: Tables) -> None:
+    none = told(orders, "Which asset had the fewest work orders in 2010?")
+    assert none.text is None
+    assert none.reason == "some values of Asset have none of these work orders"
+    each = told(orders, "Which asset had the fewest work orders with at least 1 hour?").text
+    assert each is None  # C has no hours
+    assert told(orders, "Which asset had the most work orders in 2010?").text is not None
+    assert told(orders, "Which asset had the fewest work orders?").text is not None
+    month = told(orders, "Which month in 2010 had the fewest work orders?").text
+    assert month is not None
+    assert month.startswith("Work orders by month of Opened where Opened is in 2010: 2010-01: 1;")
+
+
 def test_single_rows_do_not_answer_for_many(orders: Tables) -> None:
     answerer = TableAnswerer(orders)
     row = Citation("machine_work_orders.csv", None, None, 0, 5, "id: 1", 0.6)

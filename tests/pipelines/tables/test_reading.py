@@ -62,6 +62,11 @@ MOST = {"order": "descending", "limit": 1}
         ("How many work orders aren't done yet?", {**COUNT, "filters": [is_("Done", False)]}),
         ("How many undone work orders are there?", {**COUNT, "filters": [is_("Done", False)]}),
         ("How many work orders on machine A and done?", {**COUNT, "filters": [is_("Asset", "A"), is_("Done", True)]}),
+        ("How many work orders cost over .5?", {**COUNT, "filters": [is_("Cost", 0.5, ">")]}),
+        ("How many work orders cost over 0.125?", {**COUNT, "filters": [is_("Cost", 0.125, ">")]}),
+        ("How many work orders cost over 1.000?", None),
+        ("Can you tell me the total cost?", {"aggregate": "sum", "column": "Cost"}),
+        ("Could I see the total cost?", {"aggregate": "sum", "column": "Cost"}),
         ("How many work orders over $100 were done?", {**COUNT, "filters": [is_("Done", True), is_("Cost", 100, ">")]}),
     ],
 )  # fmt: skip
@@ -180,6 +185,39 @@ def test_who_asks_for_a_row_of_people_only(make_tables: MakeTables) -> None:
     assert people is not None
     assert people.aggregate == "count"
     assert read(make_tables(bills__csv=INVOICES), "Who has the highest amount?").query is None
+
+
+@pytest.mark.parametrize(
+    "question", ["What is my highest salary?", "What highest salary do I get?"]
+)
+def test_whose_rows_are_meant_by_the_asker_is_open(make_tables: MakeTables, question: str) -> None:
+    tables = make_tables(employees__csv="Name,Salary\nAnna,52000\nBo,61000\n")
+    found = read(tables, question)
+    assert found.query is None
+    assert "it cannot be told which rows" in found.unclear
+
+
+@pytest.mark.parametrize(
+    ("question", "unit"),
+    [
+        ("How many work orders cost over €50?", "€ is not the unit of Cost"),
+        ("How many work orders cost over 50%?", "% is not the unit of Cost"),
+        ("How many work orders with hours over $2?", "$ is not the unit of Hours"),
+        ("How many work orders cost between $5 and €9?", "€ is not the unit of Cost"),
+    ],
+)
+def test_other_units_than_the_column_s_are_not_compared(
+    orders: Tables, question: str, unit: str
+) -> None:
+    found = read(orders, question)
+    assert found.query is None
+    assert found.unclear == f"{unit} of the table machine_work_orders"
+
+
+def test_a_column_may_name_its_unit(make_tables: MakeTables) -> None:
+    tables = make_tables(bills__csv="id,Price (EUR)\n1,50\n2,60\n")
+    assert read(tables, "How many bills with a price over €55?").query is not None
+    assert read(tables, "How many bills with a price over $55?").query is None
 
 
 def test_what_two_columns_hold_has_to_be_named(make_tables: MakeTables) -> None:

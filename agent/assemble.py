@@ -160,7 +160,7 @@ def open_pipeline(workspace: Workspace) -> Iterator["Pipeline"]:
             store,
             question,
             top_k=top_k,
-            candidates=settings.retrieval.candidates,
+            candidates=max(settings.retrieval.candidates, top_k),
             alpha=settings.retrieval.alpha,
             reranker=reranker,
         )

@@ -120,7 +120,7 @@ def cite(evidence: Evidence, start: int, end: int, score: float) -> Citation:
     return Citation(
         document=evidence.document,
         title=evidence.title,
-        page=evidence.page,
+        page=evidence.page_at(evidence.start + start),
         start=evidence.start + start,
         end=evidence.start + end,
         quote=evidence.text[start:end],

@@ -11,6 +11,10 @@ class ConversionError(PipelineError):
     """Raised when a file or table cannot be turned into text; says why, without the path."""
 
 
+class PassingConversionError(ConversionError):
+    """Raised when the same file may be read another time: a limit, a lack, a permission."""
+
+
 class EmbedderError(PipelineError):
     """Raised when an embedding model cannot be loaded, exported, reached or verified."""
 

@@ -33,13 +33,14 @@ class Evidence:
     :param context: Title, sheet and headings it stands under, in one line; may be empty.
     :param start: Offset of its first character in the document's extracted text.
     :param end: Offset after its last character.
-    :param page: Page or slide, from 1, or None.
+    :param page: Page or slide that it begins on, from 1, or None.
     :param text: The stretch, exactly as it stands there.
     :param score: How well its best sentence meets the question's words, from 0 to 1.
     :param sentences: Its sentences: where each begins and ends in ``text``, and how well it
         meets the question's words.
     :param late: Its passage's score by the reranker of late interaction, comparable between
         questions; None where another one ranked it.
+    :param turns: Where other pages begin: offset in the document's text, and page.
     """
 
     document: str
@@ -53,6 +54,14 @@ class Evidence:
     score: float
     sentences: tuple[tuple[int, int, float], ...] = ()
     late: float | None = None
+    turns: tuple[tuple[int, int], ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """Return the page on which a place stands.
+
+        :param offset: In the document's text.
+        """
+        return next((page for start, page in reversed(self.turns) if start <= offset), self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +243,9 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     meta = document.meta
     at = int(meta.get("start", 0))
     start, end = taken[0].start, taken[-1].end
+    pairs = meta.get("page_turns") or ()
+    turns = tuple(zip(pairs[::2], pairs[1::2], strict=True))
+    pages = [page for begins, page in turns if begins <= at + start]
     return Evidence(
         document=str(meta.get("document", document.id)),
         passage=document.id,
@@ -241,9 +253,10 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
         context=passage_context(document),
         start=at + start,
         end=at + end,
-        page=meta.get("page"),
+        page=pages[-1] if pages else meta.get("page"),
         text=(document.content or "")[start:end],
         score=min(max(score, 0.0), 1.0),
         sentences=tuple((s.start - start, s.end - start, s.score) for s in taken),
         late=meta.get(SCORES, {}).get("late"),
+        turns=turns,
     )

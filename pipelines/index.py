@@ -14,16 +14,17 @@ from pipelines.convert import format_of
 from pipelines.convert.extracted import Extracted
 from pipelines.convert.worker import ConversionPool
 from pipelines.embed.components import embed_passages
-from pipelines.errors import ConversionError, EmbedderMismatchError
-from pipelines.scan import FoundFile, inspect, scan
+from pipelines.errors import ConversionError, EmbedderMismatchError, PassingConversionError
+from pipelines.scan import FoundFile
 from pipelines.split import split
+from pipelines.survey import survey
 
 if TYPE_CHECKING:
     from pipelines.embed import Embedder
     from pipelines.stores import PassageStore
 
 # Raised when converters or the splitter change what they make of the same file.
-_RECIPE_VERSION = 1
+_RECIPE_VERSION = 2
 # Passages embedded and written together: enough to sort by length, little enough that
 # a stop loses seconds and memory stays flat.
 _BATCH = 1024
@@ -135,37 +136,23 @@ class Indexer:
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
         self._progress = progress or _Silent()
+        # Files skipped for what may pass, which are tried once a run.
+        self._tried: set[FoundFile] = set()
         self._recipe = f"{_RECIPE_VERSION}:{self._max_tokens}:{embedder.fingerprint}"
 
     def index_paths(self, paths: Sequence[Path]) -> IndexReport:
         """Bring the index in step with folders and files.
 
         A folder is the root of what is under it; a file's root is its folder. Documents
-        that are gone leave the index; a file that is gone may be named to remove it.
+        that are gone leave the index; what is gone may be named to remove it.
 
         :param paths: Folders and files.
         :raises ConversionError: When a path neither exists nor is in the index.
         """
         report, started = IndexReport(), time.perf_counter()
-        found: list[FoundFile] = []
-        gone: list[CatalogEntry] = []
-        for path in paths:
-            path = path.absolute()
-            if path.is_dir():
-                root = path.resolve()
-                listing = list(scan(root, exclude=self._exclude, max_bytes=self._max_file_bytes))
-                present = {file.document for file in listing}
-                found += listing
-                gone += [e for e in self._catalog.entries(str(root)) if e.document not in present]
-            else:
-                root = path.parent.resolve()
-                known = self._catalog.get(str(root), path.name)
-                if path.exists() or path.is_symlink():
-                    found.append(inspect(root, path.name, max_bytes=self._max_file_bytes))
-                elif known:
-                    gone.append(known)
-                else:
-                    raise ConversionError(f"{path}: no such file or folder")
+        found, gone = survey(
+            self._catalog, paths, exclude=self._exclude, max_bytes=self._max_file_bytes
+        )
         self._remove(gone, report)
         changed: list[tuple[FoundFile, CatalogEntry | None]] = []
         unreadable: list[FoundFile] = []
@@ -177,7 +164,7 @@ class Indexer:
             elif not self._is_unchanged(file, known, report):
                 changed.append((file, known))
         for file in unreadable:
-            self._skip(file, "", file.reason or "", report)
+            self._skip(self._skipped(file, file.reason or ""), report)
         self._progress.start(len(changed), sum(_weight(file) for file, _ in changed))
         if changed:
             self._write_all(self._converted(changed, report), report)
@@ -197,7 +184,7 @@ class Indexer:
         :param queries: SELECT statements to index.
         :raises ConversionError: When the database, a table or a query cannot be read.
         """
-        from pipelines.convert.database import mask_url, read_tables
+        from pipelines.convert.database import mask_url, missing, read_tables
 
         report, started = IndexReport(), time.perf_counter()
         root = mask_url(url)
@@ -206,23 +193,29 @@ class Indexer:
         def changed() -> Iterator[_Pending]:
             for name, extracted in read_tables(url, tables=tables, queries=queries):
                 seen.add(name)
+                if isinstance(extracted, ConversionError):
+                    # Locked or forbidden for now, perhaps: what was indexed of it stays.
+                    report.skipped.append(Skipped(name, str(extracted)))
+                    continue
                 digest = hashlib.sha256(extracted.text.encode()).hexdigest()
                 known = self._catalog.get(root, name)
                 if self._is_done(known, digest):
                     report.unchanged += 1
                     continue
-                found = FoundFile(Path(root), name)
                 self._progress.start(1, len(extracted.text))
                 self._progress.advance(len(extracted.text), name)
                 if not extracted.text:
-                    self._skip(found, root, "holds no rows", report)
+                    reason = "holds no rows"
+                    entry = CatalogEntry(root, name, "skipped", 0, 0, "", self._recipe, reason)
+                    self._skip(entry, report)
                     continue
                 entry = CatalogEntry(root, name, "open", 0, 0, digest, self._recipe)
                 yield self._split(entry, extracted, "table", known, report)
 
         self._write_all(changed(), report)
         if not tables and not queries:
-            self._remove([e for e in self._catalog.entries(root) if e.document not in seen], report)
+            unseen = {e.document: e for e in self._catalog.entries(root) if e.document not in seen}
+            self._remove([unseen[name] for name in missing(url, list(unseen))], report)
         report.seconds = time.perf_counter() - started
         return report
 
@@ -240,13 +233,13 @@ class Indexer:
         """Say whether a file can be passed over, and count it if so."""
         if known is None or known.status == "open" or known.recipe != self._recipe:
             return False
+        if known.status == "skipped" and not known.sha256 and file not in self._tried:
+            # It may be readable by now.
+            return False
         if (known.size, known.mtime_ns) != (file.size, file.mtime_ns):
             # A copy or a checkout changes the time but not the content.
-            try:
-                digest = _sha256(file.path)
-            except OSError:
-                return False
-            if known.sha256 != digest:
+            digest = _sha256(file.path)
+            if not digest or known.sha256 != digest:
                 return False
             text = self._catalog.text(known.root, known.document)
             touched = replace(known, size=file.size, mtime_ns=file.mtime_ns)
@@ -260,17 +253,20 @@ class Indexer:
     def _converted(
         self, changed: list[tuple[FoundFile, CatalogEntry | None]], report: IndexReport
     ) -> Iterator[_Pending]:
+        # Before it is read: what changes in between is then seen to have changed.
+        hashed = ((file, known, _sha256(file.path)) for file, known in changed)
         with ConversionPool(timeout_s=self._timeout_s, memory_mb=self._memory_mb) as pool:
-            for (file, known), result in pool.convert(changed, lambda item: item[0].path):
+            for (file, known, digest), result in pool.convert(hashed, lambda item: item[0].path):
                 self._progress.advance(_weight(file), file.document)
-                root = str(file.root)
-                try:
-                    if isinstance(result, ConversionError):
-                        raise result
-                    digest = _sha256(file.path)
-                except (ConversionError, OSError) as error:
-                    self._skip(file, root, str(error), report)
+                if not digest and isinstance(result, Extracted):
+                    result = PassingConversionError("could not be read at first")
+                if isinstance(result, ConversionError):
+                    if isinstance(result, PassingConversionError):
+                        self._tried.add(file)
+                        digest = ""
+                    self._skip(self._skipped(file, str(result), digest), report)
                     continue
+                root = str(file.root)
                 entry = CatalogEntry(
                     root, file.document, "open", file.size, file.mtime_ns, digest, self._recipe
                 )
@@ -338,20 +334,19 @@ class Indexer:
         report.chunks += len(passages)
         self._progress.wrote(report.documents, report.chunks)
 
-    def _skip(self, file: FoundFile, root: str, reason: str, report: IndexReport) -> None:
+    def _skipped(self, file: FoundFile, reason: str, digest: str = "") -> CatalogEntry:
+        """Return the entry of a file that is skipped; without a hash it is tried again."""
+        root, size, mtime = str(file.root), file.size, file.mtime_ns
+        return CatalogEntry(
+            root, file.document, "skipped", size, mtime, digest, self._recipe, reason
+        )
+
+    def _skip(self, entry: CatalogEntry, report: IndexReport) -> None:
         """Record a document that cannot be read; what was indexed of it leaves the index."""
-        root = root or str(file.root)
-        report.skipped.append(Skipped(file.document, reason))
-        known = self._catalog.get(root, file.document)
+        report.skipped.append(Skipped(entry.document, entry.reason or ""))
+        known = self._catalog.get(entry.root, entry.document)
         if known and known.passages:
             self._store.replace_documents(known.passages, ())
-        try:
-            digest = _sha256(file.path) if file.reason is None else ""
-        except OSError:
-            digest = ""
-        entry = CatalogEntry(
-            root, file.document, "skipped", file.size, file.mtime_ns, digest, self._recipe, reason
-        )
         self._catalog.put([(entry, None)])
 
     def _remove(self, entries: Sequence[CatalogEntry], report: IndexReport) -> None:
@@ -381,8 +376,12 @@ def _weight(file: FoundFile) -> int:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the hash of a file's content; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def merge_reports(reports: Sequence[IndexReport]) -> IndexReport:

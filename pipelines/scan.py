@@ -20,6 +20,7 @@ class FoundFile:
     :param size: Size in bytes.
     :param mtime_ns: Time of its last change, in nanoseconds.
     :param reason: Why it cannot be indexed; None for one that can be tried.
+    :param is_folder: Whether it is a folder that cannot be listed.
     """
 
     root: Path
@@ -27,6 +28,7 @@ class FoundFile:
     size: int = 0
     mtime_ns: int = 0
     reason: str | None = None
+    is_folder: bool = False
 
     @property
     def path(self) -> Path:
@@ -58,7 +60,7 @@ def _walk(
             listing = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        yield FoundFile(root, prefix.rstrip("/") or ".", reason=reason)
+        yield FoundFile(root, prefix.rstrip("/") or ".", reason=reason, is_folder=True)
         return
     for entry in listing:
         if entry.name.startswith("."):

@@ -100,9 +100,11 @@ def retrieve(
         given: dict[str, Any] = {s: question for s in _QUESTION_SOCKETS if s in sockets}
         if filters is not None and "filters" in sockets:
             given["filters"] = filters
-        # Only the last stage may cut the list; earlier ones feed it candidates.
-        if top_k is not None and "top_k" in sockets and name == last:
-            given["top_k"] = top_k
+        if top_k is not None and "top_k" in sockets:
+            # Only the last stage may cut the list; earlier ones feed it candidates enough.
+            own = getattr(pipeline.get_component(name), "top_k", None)
+            if name == last or (isinstance(own, int) and own < top_k):
+                given["top_k"] = top_k
         if given:
             inputs[name] = given
     outputs = pipeline.run(inputs, include_outputs_from=set(stages))

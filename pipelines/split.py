@@ -72,7 +72,8 @@ def split(
     for the same content at the same place with the same settings, and in its ``meta``
     ``root``, ``document``, ``title``, ``headings`` ("A > B"), ``page``, ``start``,
     ``end``, ``format``, ``kind`` ("text", or "row" with ``sheet``, ``row`` and
-    ``columns``); what is unknown is absent.
+    ``columns``), and ``page_turns`` where it goes on on other pages: the offset and the number
+    of each in turn; what is unknown is absent.
 
     :param extracted: The text and its blocks.
     :param root: What was indexed: a folder, or a database's address without password.
@@ -245,7 +246,8 @@ def _document(
     optional: dict[str, Any] = {
         "title": extracted.title,
         "headings": headings or None,
-        "page": block.page,
+        "page": block.page_at(start),
+        "page_turns": _turns(passage.pieces) or None,
         "sheet": block.sheet,
         "row": block.row if is_row else None,
         "columns": dict(block.columns) if is_row and block.columns else None,
@@ -257,3 +259,17 @@ def _document(
     identity += [extracted.title or "", headings]
     digest = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogatepass"))
     return Document(id=digest.hexdigest()[:32], content=content, meta=meta)
+
+
+def _turns(pieces: Sequence[Piece]) -> list[int]:
+    """Return where pages begin inside of a passage: offset and page in turn."""
+    found: list[int] = []
+    last = pieces[0].block.page_at(pieces[0].start)
+    for piece in pieces:
+        inside = (at for at, _ in piece.block.turns if piece.start < at < piece.end)
+        for offset in (piece.start, *inside):
+            page = piece.block.page_at(offset)
+            if page is not None and page != last:
+                found += [offset, page]
+                last = page
+    return found

@@ -20,7 +20,8 @@ Examples:
   expert search "hydraulic leak" --filter "columns.cost>400" --json
   expert search "who approves travel?" --explain
 """
-_CONDITION = re.compile(r"\s*([\w.][\w. -]*?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+# A column may be called anything, such as "Cost (USD)".
+_CONDITION = re.compile(r"\s*([^\s<>=!][^<>=!]*?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 
 
 @click.command("search", epilog=_EXAMPLES)

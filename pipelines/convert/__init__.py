@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 from pipelines.convert.extracted import Extracted
-from pipelines.errors import ConversionError
+from pipelines.errors import ConversionError, PassingConversionError
 
 # Suffix → module of this package; `format` in a passage's meta is the module's name.
 FORMATS = {
@@ -60,7 +60,8 @@ def format_of(path: Path) -> str:
 def convert_file(path: Path) -> Extracted:
     """Turn a file into text with its structure, by the converter of its suffix.
 
-    :raises ConversionError: When the file cannot be read or holds no text; says why.
+    :raises PassingConversionError: When the file cannot be read for now; says why.
+    :raises ConversionError: When it is damaged or holds no text; says why.
     """
     module = importlib.import_module(f"pipelines.convert.{format_of(path)}")
     try:
@@ -68,11 +69,11 @@ def convert_file(path: Path) -> Extracted:
     except ConversionError:
         raise
     except FileNotFoundError:
-        raise ConversionError("vanished while it was being read") from None
+        raise PassingConversionError("vanished while it was being read") from None
     except OSError as error:
-        raise ConversionError((error.strerror or str(error)).lower()) from None
+        raise PassingConversionError((error.strerror or str(error)).lower()) from None
     except MemoryError:
-        raise ConversionError("needs more memory than a conversion may use") from None
+        raise PassingConversionError("needs more memory than a conversion may use") from None
     except RecursionError:
         raise ConversionError("nested too deeply") from None
     except Exception as error:  # format libraries raise anything on a damaged file

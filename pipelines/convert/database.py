@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.convert.data_table import add_row, add_unused, columns_of
 from pipelines.convert.database_values import ColumnReader
+from pipelines.convert.encoding import repaired
 from pipelines.convert.extracted import Extracted, ExtractedBuilder, Scalar, clean
 from pipelines.errors import ConversionError, MissingExtraError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, ColumnClause, Connection, Engine, Executable, Inspector, Table
+    from sqlalchemy.exc import SQLAlchemyError
 
 _ROWS_AT_A_TIME = 1_000
 _CONNECT_SECONDS = 10
@@ -27,6 +29,8 @@ _ASIDE = re.compile(
     re.DOTALL,
 )
 _READS = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+# How the name of a query begins, which is its text.
+_QUERY = re.compile(r"--|/\*|(?:SELECT|WITH)\b\s*\S", re.IGNORECASE)
 _WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|INTO)\b", re.IGNORECASE)
 
 
@@ -49,7 +53,7 @@ def mask_url(url: str) -> str:
 
 def read_tables(
     url: str, *, tables: Sequence[str] = (), queries: Sequence[str] = ()
-) -> Iterator[tuple[str, Extracted]]:
+) -> Iterator[tuple[str, Extracted | ConversionError]]:
     """Read tables and the results of queries, each as one text of typed rows.
 
     A table's rows come in the order of its primary key, which is also its first column.
@@ -60,9 +64,10 @@ def read_tables(
     :param tables: Tables or views, ``schema.table`` outside the default schema; none and
         no query means all tables of the default schema.
     :param queries: SELECT statements; ``WITH`` may stand before.
-    :returns: Name and text of each, tables first. A query's name is its own text.
-    :raises ConversionError: When the address, a table or a query is wrong, the database
-        cannot be reached or its driver is not installed.
+    :returns: Name of each and its text, or why the table cannot be read; tables first. A
+        query's name is its own text.
+    :raises ConversionError: When the address, a table's name or a query is wrong, the
+        database cannot be reached or its driver is not installed.
     """
     statements = [_checked(query) for query in queries]
     with _connection(url) as connection:
@@ -73,10 +78,26 @@ def read_tables(
             for schema, name in _resolve(inspector, tables):
                 yield (
                     (f"{schema}.{name}" if schema else name),
-                    _read_table(connection, inspector, schema, name),
+                    _try_table(connection, inspector, schema, name),
                 )
         for statement in statements:
             yield _query_name(statement), _read_query(connection, statement)
+
+
+def missing(url: str, names: Sequence[str]) -> list[str]:
+    """Return those names of documents that are no table, view or query of a database.
+
+    :param url: SQLAlchemy address.
+    :param names: Names that :func:`read_tables` gave.
+    :raises ConversionError: When the database cannot be reached.
+    """
+    if not names:
+        return []
+    with _connection(url) as connection:
+        from sqlalchemy import inspect
+
+        inspector = inspect(connection)
+        return [name for name in names if not _QUERY.match(name) and _find(inspector, name) is None]
 
 
 @contextmanager
@@ -89,6 +110,9 @@ def _connection(url: str) -> "Iterator[Connection]":
             name = engine.dialect.name
             if name == "sqlite":
                 connection.execute(text("PRAGMA query_only = ON"))
+                # One text that is not UTF-8 must not cost its table.
+                driver: Any = connection.connection.dbapi_connection
+                driver.text_factory = repaired
             elif name == "postgresql":
                 connection = connection.execution_options(postgresql_readonly=True)
             with warnings.catch_warnings():
@@ -96,11 +120,8 @@ def _connection(url: str) -> "Iterator[Connection]":
                 warnings.simplefilter("ignore", exc.SAWarning)
                 yield connection
             connection.rollback()
-    except exc.DBAPIError as error:
-        reason = _one_line(error.orig, engine.url)
-        raise ConversionError(f"the database says: {reason}") from None
     except exc.SQLAlchemyError as error:
-        raise ConversionError(f"cannot be read: {_one_line(error, engine.url)}") from None
+        raise _told(error, engine.url) from None
     finally:
         engine.dispose()
 
@@ -144,6 +165,14 @@ def _check_sqlite(url: "URL") -> None:
         raise ConversionError(f"no such file: {name}")
 
 
+def _told(error: "SQLAlchemyError", url: "URL") -> ConversionError:
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, DBAPIError):
+        return ConversionError(f"the database says: {_one_line(error.orig, url)}")
+    return ConversionError(f"cannot be read: {_one_line(error, url)}")
+
+
 def _one_line(error: BaseException | None, url: "URL") -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     shown = lines[0] if lines else type(error).__name__
@@ -180,15 +209,12 @@ def _resolve(inspector: "Inspector", tables: Sequence[str]) -> list[tuple[str | 
 
 
 def _resolve_one(inspector: "Inspector", wanted: str) -> tuple[str | None, str]:
+    if found := _find(inspector, wanted):
+        return found
     known = _names(inspector, None)
-    if wanted in known:
-        return None, wanted
-    schema, _, name = wanted.rpartition(".")
+    schema = wanted.rpartition(".")[0]
     if schema and schema in inspector.get_schema_names():
-        in_schema = _names(inspector, schema)
-        if name in in_schema:
-            return schema, name
-        known = [f"{schema}.{one}" for one in in_schema]
+        known = [f"{schema}.{one}" for one in _names(inspector, schema)]
     alike = [one for one in known if one.casefold() == wanted.casefold()]
     if len(alike) == 1:
         return None, alike[0]
@@ -197,11 +223,37 @@ def _resolve_one(inspector: "Inspector", wanted: str) -> tuple[str | None, str]:
     raise ConversionError(f'no table "{wanted}"; {advice if known else "there are none"}')
 
 
+def _find(inspector: "Inspector", name: str) -> tuple[str | None, str] | None:
+    """Return schema (None for the default one) and name of a table or view that exists."""
+    if name in _names(inspector, None):
+        return None, name
+    schema, _, table = name.rpartition(".")
+    if schema and schema in inspector.get_schema_names() and table in _names(inspector, schema):
+        return schema, table
+    return None
+
+
 def _names(inspector: "Inspector", schema: str | None) -> list[str]:
     names = inspector.get_table_names(schema)
     with suppress(NotImplementedError):
         names = names + inspector.get_view_names(schema)
     return sorted(set(names))
+
+
+def _try_table(
+    connection: "Connection", inspector: "Inspector", schema: str | None, name: str
+) -> Extracted | ConversionError:
+    """Read a table, or say why it cannot be read; the others can still be."""
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    try:
+        return _read_table(connection, inspector, schema, name)
+    except SQLAlchemyError as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            raise
+        # PostgreSQL reads nothing more in a transaction that has failed.
+        connection.rollback()
+        return _told(error, connection.engine.url)
 
 
 def _read_table(

@@ -21,6 +21,7 @@ from pipelines.convert.ooxml import (
     core_properties,
     local,
 )
+from pipelines.convert.symbol_font import UNKNOWN
 from pipelines.convert.tables import Cell, add_table, looks_like_header
 from pipelines.convert.titles import meaningful_title
 from pipelines.errors import ConversionError
@@ -71,6 +72,7 @@ class _Document:
         # White text is seen where the page has a colour.
         self._shaded = shaded
         self._styled = 0
+        self._unknown = 0
         self._line = ""
 
     def _related_part(self, kind: str) -> etree._Element | None:
@@ -89,6 +91,10 @@ class _Document:
         self._marginals("header", shown)
         self._blocks(body)
         self._marginals("footer", shown)
+        if self._unknown:
+            self.builder.notice(
+                f"{self._unknown} characters have no known letter and are shown as {UNKNOWN}"
+            )
 
     def _marginals(self, kind: str, shown: set[str]) -> None:
         """Append each distinct text of the headers, or of the footers, once."""
@@ -151,6 +157,7 @@ class _Document:
 
     def _attached(self, paragraph: Paragraph) -> None:
         """Append what hangs on a paragraph: text boxes, notes, comments."""
+        self._unknown += paragraph.unknown
         for box in paragraph.boxes:
             # A shape's ground is not looked up.
             self._blocks(box, shaded=True)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from lxml import etree
 
 from pipelines.convert.ooxml import attribute, child, local
+from pipelines.convert.symbol_font import UNKNOWN, sign
 
 # What stands below these is not shown: deleted, moved away, field codes, phonetic guides,
 # and drawings for programs that cannot show the first choice.
@@ -14,8 +15,6 @@ _UNSEEN = frozenset(
     "del moveFrom instrText delText delInstrText rt Fallback rPr pPr sdtPr "  # noqa: SIM905
     "sectPr fldData".split()
 )
-_CHECKED = frozenset(["F052", "F053", "F054", "F0FD", "F0FE", "F0FC", "F078", "2611", "2612"])
-_UNCHECKED = frozenset(["F0A8", "F06F", "F071", "F072", "2610"])
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
@@ -29,6 +28,7 @@ class Paragraph:
     :param boxes: Contents of the text boxes anchored in it.
     :param notes: (kind, id) of the notes and comments it refers to.
     :param marks: What stands in the text for a note.
+    :param unknown: How many of its signs have no known letter.
     """
 
     text: str = ""
@@ -37,6 +37,7 @@ class Paragraph:
     boxes: list[etree._Element] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     marks: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unknown: int = 0
 
 
 def read_paragraph(
@@ -94,8 +95,9 @@ def _read(
     elif name == "noBreakHyphen":
         parts.append("-")
     elif name == "sym":
-        code = (attribute(node, "char") or "").upper()
-        parts.append("☒" if code in _CHECKED else "☐" if code in _UNCHECKED else "")
+        shown = sign(attribute(node, "font") or "", attribute(node, "char") or "")
+        paragraph.unknown += shown == UNKNOWN
+        parts.append(shown)
     elif name == "txbxContent":
         paragraph.boxes.append(node)
     elif name == "docPr":

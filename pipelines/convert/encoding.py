@@ -58,19 +58,42 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
         return _checked(data.decode("utf-8")), None
     except UnicodeDecodeError:
         pass
-    if declared and declared.lower().replace("_", "-") not in ("utf-8", "utf8"):
+    for name in _meant(declared) if declared else ():
         try:
-            return _checked(data.decode(declared)), None
+            return _checked(data.decode(name)), None
         except (UnicodeDecodeError, LookupError):
             pass
     high = len(_HIGH.findall(data))
     multibyte = sum(len(found) for found in _MULTIBYTE.findall(data))
     if multibyte > high / 2:
-        text = data.decode("utf-8", _FALLBACK)
         notice = f"{high - multibyte} bytes are not UTF-8 and were read as Windows-1252"
-        return _checked(text), notice
-    name = _guess(sample)
+        return _checked(repaired(data)), notice
+    # The first accent may stand far down.
+    first = _HIGH.search(data)
+    start = first.start() if first else 0
+    name = _guess(data[start : start + _SAMPLE_BYTES])
     return _checked(data.decode(name, "replace")), f"encoding guessed: {name}"
+
+
+def repaired(data: bytes) -> str:
+    """Decode UTF-8, each byte that is none as Windows-1252."""
+    return data.decode("utf-8", _FALLBACK)
+
+
+def _meant(declared: str) -> tuple[str, ...]:
+    """Return the encodings to try for a declared one that UTF-8 is not.
+
+    Who declares Latin-1 mostly writes Windows-1252, which browsers read it as: where the
+    one has control characters the other has quotes, dashes and the euro sign.
+    """
+    try:
+        name = codecs.lookup(declared).name
+    except (LookupError, ValueError):
+        return ()
+    if name == "iso8859-1":
+        return "cp1252", name
+    # Seven bits say nothing of the bytes that are there as well.
+    return () if name in ("utf-8", "ascii") else (name,)
 
 
 def _wide(data: bytes, sample: bytes) -> tuple[str, str | None]:
@@ -98,7 +121,8 @@ def _guess(sample: bytes) -> str:
         if runs <= 0.02 * len(accented):
             return "cp1252"
     best = from_bytes(sample).best()
-    return best.encoding if best is not None else "cp1252"
+    # A sample with accents in it is not ASCII, whatever its parts look like.
+    return best.encoding if best is not None and best.encoding != "ascii" else "cp1252"
 
 
 def _checked(text: str) -> str:

@@ -55,6 +55,7 @@ class Block:
     :param row: Row number in that sheet as its own program shows it, from 1.
     :param columns: The row's typed values by column name: numbers as numbers, dates as ISO
         8601 text.
+    :param turns: Where it goes on on another page: offset in the text, and that page.
     """
 
     kind: BlockKind
@@ -65,6 +66,14 @@ class Block:
     sheet: str | None = None
     row: int | None = None
     columns: Mapping[str, Scalar] | None = None
+    turns: tuple[tuple[int, int], ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """Return the page on which a place of it stands.
+
+        :param offset: In the text.
+        """
+        return next((page for start, page in reversed(self.turns) if start <= offset), self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +151,21 @@ class ExtractedBuilder:
         """Kind and text of the block appended last; None before the first."""
         return (self._blocks[-1].kind, self._parts[-1]) if self._blocks else None
 
-    def continue_last(self, text: str, *, joint: str = " ") -> None:
+    def continue_last(self, text: str, *, joint: str = " ", page: int | None = None) -> None:
         """Append text to the last block: the rest of a paragraph that was cut in two.
 
         :param text: The rest.
         :param joint: What stands between; nothing where a word was cut.
+        :param page: The page that it stands on; None where the format has none.
         """
+        last, begins = self._blocks[-1], self._length + len(joint)
+        turns = last.turns
+        if page is not None and page != last.page_at(begins):
+            turns = (*turns, (begins, page))
         text = joint + clean(text)
         self._parts[-1] += text
         self._length += len(text)
-        self._blocks[-1] = replace(self._blocks[-1], end=self._length)
+        self._blocks[-1] = replace(last, end=self._length, turns=turns)
 
     def add_extracted(self, extracted: "Extracted", *, deeper: int = 0) -> None:
         """Append another document's blocks, its headings some levels deeper."""
@@ -165,6 +179,10 @@ class ExtractedBuilder:
                 row=block.row,
                 columns=block.columns,
             )
+            if block.turns:
+                moved = self._blocks[-1].start - block.start
+                turns = tuple((start + moved, page) for start, page in block.turns)
+                self._blocks[-1] = replace(self._blocks[-1], turns=turns)
 
     def notice(self, text: str) -> None:
         """Record something repaired, in one line for the reader."""

@@ -1,6 +1,7 @@
 """HTML: headings, paragraphs, lists, tables and alternative texts, as a reader sees them."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from lxml import etree
@@ -28,6 +29,10 @@ _INLINE = frozenset(
 )
 _IMAGE_FILE = re.compile(r"^[\w.~-]+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)$", re.IGNORECASE)
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
+# Pictures and fonts inside the page: nothing to read, and they may be of any size.
+_DATA = re.compile(r"(data:[\w.+-]+/[\w.+-]+[\w;=.+-]*;base64,)[A-Za-z0-9+/=%_-]{1000,}")
+# Bytes from which on the parser stops reading, unless told that the page is huge.
+_HUGE = 10_000_000
 _PERMALINK = frozenset("#¶§🔗")
 # Names a page gives its facts → names used for properties in every format.
 _META = {
@@ -73,12 +78,16 @@ def parse(text: str, builder: ExtractedBuilder | None = None) -> etree._Element:
     :param builder: Receives a notice when the parser had to leave something out.
     :raises ConversionError: When there is nothing to parse.
     """
+    # As bytes: a str with an XML declaration is refused.
+    data = _DATA.sub(r"\1", text).encode("utf-8", "replace")
     parser = lxml_html.HTMLParser(
-        encoding="utf-8", no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
+        encoding="utf-8",
+        no_network=True,
+        huge_tree=len(data) >= _HUGE,
+        remove_comments=True,
+        remove_pis=True,
     )
     try:
-        # As bytes: a str with an XML declaration is refused.
-        data = text.encode("utf-8", "replace")
         root: etree._Element = lxml_html.document_fromstring(data, parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         raise ConversionError("holds no HTML") from None
@@ -188,8 +197,7 @@ class _Walker:
         if "nav" in self._skipped and element.get("role") in ("navigation", "search"):
             return
         self._flush()
-        if "footnotes" in (element.get("class") or "") or element.get("role") == "doc-endnotes":
-            self._footnotes(element)
+        if self._footnotes(element):
             return
         handler = getattr(self, f"_on_{tag}", None)
         if handler is not None:
@@ -307,12 +315,27 @@ class _Walker:
         self._depth -= 1
         self._kind, self._level = saved
 
-    def _footnotes(self, element: etree._Element) -> None:
-        """Append a section of footnotes, each with the mark that the text refers to it by."""
-        for number, note in enumerate(element.iter("li"), start=1):
+    def _footnotes(self, element: etree._Element) -> bool:
+        """Append a list of footnotes, each with the mark that the text refers to it by."""
+        classes = (element.get("class") or "").lower().split()
+        if "footnotes" not in classes and element.get("role") != "doc-endnotes":
+            return False
+        notes = list(self._notes(element))
+        for number, note in enumerate(notes, start=1):
             self._prefix = f"[{number}] "
             self._block(note, "footnote", 0)
             self._prefix = ""
+        return bool(notes)
+
+    def _notes(self, element: etree._Element) -> Iterator[etree._Element]:
+        """Yield the outermost items of lists below an element."""
+        for one in element:
+            if not isinstance(one.tag, str) or self._visibility.hidden(one):
+                continue
+            if one.tag == "li":
+                yield one
+            else:
+                yield from self._notes(one)
 
     def _on_dl(self, element: etree._Element) -> None:
         self._block(element, "list_item", self._depth + 1)

@@ -37,6 +37,7 @@ _PAGE_NUMBER = re.compile(
     r"^(?:page|p\.)?\s*[-–|]?\s*(?:\d{1,4}|[ivxlc]{1,7})\s*(?:(?:of|/)\s*\d{1,4})?\s*[-–|]?$",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"\d+|^[ivxlc]{1,7}$", re.IGNORECASE)
 # What a program writes where its user wrote nothing.
 _NOBODY = frozenset(["anonymous", "unspecified", "unknown", "untitled", "none"])
 _DATE = re.compile(r"^D?:?(\d{4})(\d\d)?(\d\d)?")
@@ -214,7 +215,8 @@ class _Conversion:
             last = (self._builder.last or ("paragraph", ""))[1]
             whole = self._words.connect(last, piece.text, before.hyphen)
             rest = whole[len(last) :]
-            self._builder.continue_last(rest, joint=" " if rest.startswith(" ") else "")
+            joint = " " if rest.startswith(" ") else ""
+            self._builder.continue_last(rest, joint=joint, page=piece.page)
         else:
             self._builder.add(piece.kind, piece.text, level=piece.level, page=piece.page)
 
@@ -260,29 +262,35 @@ def _drop_margins(pages: list[PageText]) -> dict[int, list[str]]:
 
     :returns: The running texts, each once, by the page they first stand on.
     """
-    places: dict[str, list[tuple[PageText, list[Segment]]]] = defaultdict(list)
+    places: dict[str, list[tuple[PageText, Segment]]] = defaultdict(list)
     dropped: dict[int, set[int]] = defaultdict(set)
     for page in pages:
-        for segments in _margin_lines(page):
-            text = clean(" ".join(segment.text for segment in segments))
-            if _PAGE_NUMBER.match(text):
-                dropped[page.number].update(map(id, segments))
+        for segment in _in_margins(page):
+            text = clean(segment.text)
+            if _PAGE_NUMBER.match(text) and _is_outermost(segment, page):
+                dropped[page.number].add(id(segment))
             else:
-                places[re.sub(r"\d+", "#", text)].append((page, segments))
+                # "Title | 5": the number changes, the rest does not.
+                places[_NUMBER.sub("#", text)].append((page, segment))
     kept: dict[int, list[str]] = defaultdict(list)
+    numbers: list[tuple[PageText, Segment]] = []
     least = 2 if len(pages) <= 4 else 3
-    for found in places.values():
-        numbers = {page.number for page, _ in found}
+    for pattern, found in places.items():
+        count = len({page.number for page, _ in found})
         # A table's head may be repeated there as well; its tags say where it belongs.
-        tagged = found[0][1][0].mark >= 0
-        if len(numbers) < (max(least, 0.4 * len(pages)) if tagged else least):
+        tagged = found[0][1].mark >= 0
+        if count < (max(least, 0.4 * len(pages)) if tagged else least):
             continue
-        page, segments = found[0]
-        text = clean(" ".join(segment.text for segment in segments))
+        page, segment = found[0]
+        text = clean(segment.text)
+        if _PAGE_NUMBER.match(text) or not re.search(r"[^\W\d_]", pattern):
+            numbers += found
+            continue
         if len(re.findall(r"[^\W\d_]", text)) > 3:
             kept[page.number].append(text)
-        for page, segments in found:
-            dropped[page.number].update(map(id, segments))
+        for page, segment in found:
+            dropped[page.number].add(id(segment))
+    _drop_numbers(numbers, dropped)
     for page in pages:
         gone = dropped.get(page.number)
         if gone:
@@ -290,16 +298,35 @@ def _drop_margins(pages: list[PageText]) -> dict[int, list[str]]:
     return kept
 
 
-def _margin_lines(page: PageText) -> Iterator[list[Segment]]:
-    """Yield the lines in a page's upper and lower margin, each segment apart too."""
-    lines: dict[int, list[Segment]] = defaultdict(list)
+def _drop_numbers(numbers: list[tuple[PageText, Segment]], dropped: dict[int, set[int]]) -> None:
+    """Drop the numbers that recur alone or in a running line; the others are a table's."""
+    known = {id(segment) for _, segment in numbers}
+    for page, number in numbers:
+        beside = [id(one) for one in page.segments if one is not number and _level(one, number)]
+        texts = [one for one in beside if one not in known]
+        if not beside or (texts and dropped[page.number].issuperset(texts)):
+            dropped[page.number].add(id(number))
+
+
+def _in_margins(page: PageText) -> Iterator[Segment]:
+    """Yield what stands in a page's upper and lower margin."""
     for segment in page.segments:
         if not _MARGIN * page.height <= segment.base <= (1 - _MARGIN) * page.height:
-            lines[round(segment.base / 2)].append(segment)
-    for segments in lines.values():
-        # "Title | 5": the number changes, the rest does not.
-        for segment in segments:
-            yield [segment]
+            yield segment
+
+
+def _is_outermost(segment: Segment, page: PageText) -> bool:
+    """Whether nothing stands beside a segment, nor between it and its edge of the page."""
+    side = 1 if segment.base > page.height / 2 else -1
+    return not any(
+        one.upright and (_level(one, segment) or side * (one.base - segment.base) > 0)
+        for one in page.segments
+        if one is not segment
+    )
+
+
+def _level(one: Segment, other: Segment) -> bool:
+    return abs(one.base - other.base) < max(2.0, 0.3 * other.size)
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -19,14 +19,24 @@ from typing import TypeVar
 
 from pipelines.convert import convert_file
 from pipelines.convert.extracted import Block, Extracted
-from pipelines.errors import ConversionError
+from pipelines.errors import ConversionError, PassingConversionError
 
 _T = TypeVar("_T")
 
 
 def _to_json(extracted: Extracted) -> dict[str, object]:
     blocks = [
-        [b.kind, b.start, b.end, b.level, b.page, b.sheet, b.row, b.columns and dict(b.columns)]
+        [
+            b.kind,
+            b.start,
+            b.end,
+            b.level,
+            b.page,
+            b.sheet,
+            b.row,
+            b.columns and dict(b.columns),
+            b.turns,
+        ]
         for b in extracted.blocks
     ]
     return {
@@ -41,10 +51,13 @@ def _to_json(extracted: Extracted) -> dict[str, object]:
 def _from_json(line: bytes) -> Extracted:
     answer = json.loads(line)
     if "error" in answer:
-        raise ConversionError(answer["error"])
+        raise (PassingConversionError if answer["passing"] else ConversionError)(answer["error"])
     return Extracted(
         text=answer["text"],
-        blocks=tuple(Block(*block) for block in answer["blocks"]),
+        blocks=tuple(
+            Block(*block, turns=tuple((start, page) for start, page in turns))
+            for *block, turns in answer["blocks"]
+        ),
         title=answer["title"],
         properties=answer["properties"],
         notices=tuple(answer["notices"]),
@@ -71,21 +84,23 @@ class _Worker:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         if process.stdin is None or process.stdout is None:
-            raise ConversionError("the conversion process has no pipes")
+            raise PassingConversionError("the conversion process has no pipes")
         try:
             process.stdin.write(json.dumps(os.fspath(path.absolute())).encode() + b"\n")
             process.stdin.flush()
         except BrokenPipeError:
             self.close()
-            raise ConversionError("the conversion process died before it began") from None
+            raise PassingConversionError("the conversion process died before it began") from None
         ready, _, _ = select.select([process.stdout], [], [], timeout_s)
         if not ready:
             self.close()
-            raise ConversionError(f"conversion took longer than {timeout_s:g} s")
+            raise PassingConversionError(f"conversion took longer than {timeout_s:g} s")
         line = process.stdout.readline()
         if not line.endswith(b"\n"):
             self.close()
-            raise ConversionError("the conversion process died: damaged file, or out of memory")
+            raise PassingConversionError(
+                "the conversion process died: damaged file, or out of memory"
+            )
         return _from_json(line)
 
     def close(self) -> None:
@@ -118,10 +133,11 @@ class ConversionPool:
 
     def __exit__(self, *exception: object) -> None:
         """Stop the worker processes."""
+        # First, or a thread whose process ends takes the next file in the queue.
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             for worker in self._workers:
                 worker.close()
-        self._threads.shutdown(cancel_futures=True)
 
     def _convert(self, path: Path) -> Extracted:
         worker: _Worker | None = getattr(self._local, "worker", None)
@@ -173,7 +189,10 @@ def _serve(memory_mb: int) -> None:
         try:
             answer = _to_json(convert_file(Path(json.loads(line))))
         except ConversionError as error:
-            answer = {"error": str(error)}
+            answer = {
+                "error": str(error),
+                "passing": isinstance(error, PassingConversionError),
+            }
         answers.write(json.dumps(answer).encode() + b"\n")
         answers.flush()
 

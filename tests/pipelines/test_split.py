@@ -6,7 +6,9 @@ from haystack import Document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.answer import cite
 from pipelines.convert.extracted import Extracted, ExtractedBuilder
+from pipelines.evidence import EvidenceSelector
 from pipelines.split import passage_context, split
 
 
@@ -190,6 +192,29 @@ def test_meta_says_where_a_passage_stands_and_leaves_out_what_is_unknown() -> No
         "kind": "text",
     }
     assert second.meta["page"] == 5
+
+
+def test_a_passage_knows_where_it_goes_on_on_another_page() -> None:
+    builder = ExtractedBuilder()
+    builder.add("paragraph", "The pump is started by hand.", page=3)
+    builder.add("paragraph", "The limit is", page=4)
+    builder.continue_last("40 bar.", page=5)
+    builder.add("paragraph", "Stop it at once.", page=5)
+    extracted = builder.build()
+    (passage,) = passages(extracted)
+    text = extracted.text
+    turns = [text.index("The limit"), 4, text.index("40 bar"), 5]
+    assert (passage.meta["page"], passage.meta["page_turns"]) == (3, turns)
+    (evidence,) = EvidenceSelector().run("What is the limit?", [passage])["evidence"]
+    for words, page in (("started", 3), ("limit", 4), ("40 bar", 5), ("Stop", 5)):
+        at = evidence.text.index(words)
+        assert cite(evidence, at, at + len(words), 1.0).page == page
+    other = ExtractedBuilder()
+    other.add("heading", "Of another document")
+    other.add_extracted(extracted)
+    (_, moved, *_) = other.build().blocks[1:]
+    assert [page for _, page in moved.turns] == [5]
+    assert other.build().text[moved.turns[0][0] :].startswith("40 bar")
 
 
 def test_ids_are_the_same_again_and_differ_where_anything_differs() -> None:

@@ -112,6 +112,17 @@ def test_rows_carry_typed_columns_to_filter_by(expert: Expert, documents: Path) 
     assert expert("search", "repair", "--filter", "format=pdf", "--json").json["hits"] == []
 
 
+def test_as_many_hits_as_asked_for(expert: Expert, tmp_path: Path) -> None:
+    rows = "".join(f"Pump {number},{number}\n" for number in range(150))
+    (tmp_path / "pumps.csv").write_text(f"asset,Cost (USD)\n{rows}")
+    expert("index", "pumps.csv")
+    for wanted in (3, 30, 120):
+        arguments = ("search", "pump", "--top-k", str(wanted), "--json")
+        assert len(expert(*arguments).json["hits"]) == wanted
+    above = expert("search", "pump", "--filter", "columns.Cost (USD)>147", "--json").json["hits"]
+    assert {hit["meta"]["columns"]["Cost (USD)"] for hit in above} == {148, 149}
+
+
 def test_a_single_file_and_its_removal(expert: Expert, documents: Path) -> None:
     assert expert("index", "docs/orders.csv", "--json").json["documents"] == 1
     assert expert("index", "docs/hr/leave.md", "--json").json["documents"] == 1

@@ -139,6 +139,13 @@ def test_an_unknown_table_names_the_nearest(url: str) -> None:
         read(url, tables=["zzz"])
 
 
+def test_a_text_that_is_not_utf8_is_read_all_the_same(url: str) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE work_orders SET note = CAST(x'636166e9' AS TEXT)")
+    found = rows(read(url, tables=["work_orders"])["work_orders"])
+    assert [b.columns["note"] for b in found] == ["café", "café"]
+
+
 def test_a_query_that_fails_says_why_in_one_line(url: str) -> None:
     with pytest.raises(ConversionError, match=r"^the database says: no such column: nosuch$"):
         read(url, queries=["SELECT nosuch FROM work_orders"])

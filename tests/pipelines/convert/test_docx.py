@@ -143,6 +143,24 @@ def test_tracked_changes_hidden_text_and_fields(tmp_path: Path, document: Docume
     ]
 
 
+def test_signs_of_symbol_fonts(tmp_path: Path, document: DocumentType) -> None:
+    def run(*signs: tuple[str, str]) -> str:
+        shown = [f"<w:sym w:font='{font}' w:char='{code}'/>" for font, code in signs]
+        return f"<w:r>{'<w:t>, </w:t>'.join(shown)}</w:r>"
+
+    codes = ("B3", "B1", "A3", "B0", "B4", "B8", "6D", "72")
+    add_xml(document, run(*(("Symbol", f"F0{code}") for code in codes)))
+    add_xml(document, run(("Wingdings", "F0FE"), ("Wingdings", "F0A8"), ("Wingdings", "F0E0")))
+    add_xml(document, run(("MS Gothic", "2612"), ("Arial", "2265"), ("Webdings", "F04A")))
+    got = read(tmp_path, document)
+    assert [text for _, _, text in blocks(got)] == [
+        "≥, ±, ≤, °, ×, ÷, μ, ρ",
+        "☒, ☐, →",
+        "☒, ≥, �",
+    ]
+    assert got.notices == ("1 characters have no known letter and are shown as �",)
+
+
 def test_pictures_text_boxes_and_links(tmp_path: Path, document: DocumentType) -> None:
     image = io.BytesIO()
     Image.new("RGB", (1, 1)).save(image, "PNG")

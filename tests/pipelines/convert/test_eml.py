@@ -118,6 +118,15 @@ def test_unknown_charset_and_bad_date(tmp_path: Path) -> None:
     assert got.properties["date"] == "some day"
 
 
+def test_latin_1_is_read_as_windows_1252(tmp_path: Path) -> None:
+    got = read(
+        tmp_path,
+        b"From: a@example.org\nContent-Type: text/plain; charset=iso-8859-1\n\n"
+        b"It\x92s 5 \x80 \x96 caf\xe9\n",
+    )
+    assert texts(got) == [("paragraph", "It’s 5 € – café")]
+
+
 def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="not an e-mail"):
         read(tmp_path, b"Just some text.\nNothing else.\n")

@@ -153,6 +153,44 @@ def test_the_declared_encoding_is_used(tmp_path: Path) -> None:
     assert page(tmp_path, body).text == "Уровень масла"
 
 
+def test_latin_1_is_read_as_browsers_do(tmp_path: Path) -> None:
+    body = '<meta charset="iso-8859-1"><p>“Good” – 5 €</p>'.encode("cp1252")
+    got = page(tmp_path, body)
+    assert (got.text, got.notices) == ("“Good” – 5 €", ())
+
+
+def test_footnotes_are_items_of_a_list_or_read_as_they_stand(tmp_path: Path) -> None:
+    got = page(
+        tmp_path,
+        "<div class='has-footnotes'><p>Text.</p><ul><li>item</ul></div>"
+        "<div class='footnotes'><p>* Without tax.</p></div>"
+        "<section class='end footnotes'><hr><ol><li>First<ul><li>inner</ul>"
+        "<li hidden>SECRET<li>Second</ol></section>",
+    )
+    assert [(kind, text) for kind, _, text in blocks(got)] == [
+        ("paragraph", "Text."),
+        ("list_item", "item"),
+        ("paragraph", "* Without tax."),
+        ("footnote", "[1] First"),
+        ("list_item", "inner"),
+        ("footnote", "[2] Second"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        "<img src='data:image/png;base64,{}' alt='A pump'>",
+        "<style>@font-face {{src: url(data:font/woff2;base64,{})}}</style>A pump",
+        "<script>let rows = '{}'</script>A pump",
+    ],
+)
+def test_what_stands_after_something_very_large_is_read(tmp_path: Path, large: str) -> None:
+    got = page(tmp_path, f"<p>Before.</p>{large.format('iVBORw0KGg+/' * 900_000)}<p>After.</p>")
+    assert texts(got, "paragraph") == ["Before.", "A pump", "After."]
+    assert got.notices == ()
+
+
 def test_an_empty_page_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="the file is empty"):
         page(tmp_path, b"  \n ")

@@ -12,6 +12,7 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate, Table, TableStyle
 
 from pipelines.convert.extracted import Extracted
 from pipelines.convert.pdf import convert
+from pipelines.convert.worker import ConversionPool
 from pipelines.errors import ConversionError
 
 WIDTH, HEIGHT = A4
@@ -128,6 +129,12 @@ def test_words_cut_at_line_ends_are_joined(tmp_path: Path) -> None:
 def test_a_paragraph_goes_on_over_a_page_break(tmp_path: Path) -> None:
     got = read(tmp_path, write("This sentence begins here and", y=90), write("ends there.", y=700))
     assert blocks(got) == [("paragraph", 1, "This sentence begins here and ends there.")]
+    with ConversionPool() as pool:
+        ((_, again),) = pool.convert([tmp_path / "a.pdf"], lambda path: path)
+    assert isinstance(again, Extracted)
+    for extracted in (got, again):
+        (block,) = (block for block in extracted.blocks if block.kind == "paragraph")
+        assert block.turns == ((extracted.text.index("ends"), 2),)
 
 
 def test_running_heads_are_kept_once_and_page_numbers_are_not(tmp_path: Path) -> None:
@@ -143,6 +150,32 @@ def test_running_heads_are_kept_once_and_page_numbers_are_not(tmp_path: Path) ->
     assert got.text.count("Annual Report 2023") == 1
     assert "Page 2 of 4" not in got.text
     assert [page for _, page, text in blocks(got) if text.startswith("Text of")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_numbers_in_a_table_at_the_foot_of_a_page_are_kept(tmp_path: Path, count: int) -> None:
+    def table(letter: str, y: float) -> Draw:
+        cells = ((72, f"Pump seal {letter}"), (300, "137"), (420, "2037"), (500, "40.50"))
+        return both(*(write(text, x=x, y=y) for x, text in cells))
+
+    pages = [
+        both(
+            write("Price list", y=800),
+            write(str(number), x=500, y=800),
+            table("a", 92),
+            table("bcde"[number], 76),
+            write(f"- {number + 1} -", x=280, y=30),
+        )
+        for number in range(count)
+    ]
+    got = read(tmp_path, *pages)
+    rows = [text for kind, _, text in blocks(got) if kind == "table_row" and "seal" in text]
+    assert len(rows) == 2 * count
+    assert all(row.endswith("| 137 | 2037 | 40.50") for row in rows)
+    assert "- 1 -" not in got.text
+    if count > 1:
+        # Beside a running head it is a page's number.
+        assert [text for _, _, text in blocks(got) if text not in rows] == ["Price list"]
 
 
 def test_contents_with_dots_are_left_out(tmp_path: Path) -> None:

@@ -80,6 +80,15 @@ def test_encodings(tmp_path: Path, data: bytes, text: str, notice: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("text", "encoding"), [("Größe, café, Übung", "cp1252"), ("Уровень масла в баке", "cp1251")]
+)
+def test_the_first_accent_may_stand_far_down(tmp_path: Path, text: str, encoding: str) -> None:
+    got = read(tmp_path, b"Plain words. " * 6_000 + b"\n\n" + text.encode(encoding))
+    assert got.text.endswith(text)
+    assert got.notices == (f"encoding guessed: {encoding}",)
+
+
+@pytest.mark.parametrize(
     ("data", "reason"),
     [
         (bytes(range(256)) * 40, "binary data, not text"),

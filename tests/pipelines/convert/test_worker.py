@@ -47,3 +47,17 @@ def test_a_worker_that_dies_costs_one_file(tmp_path: Path) -> None:
         os.kill(worker._process.pid, signal.SIGKILL)
         assert "process died" in str(next(results)[1])
         assert next(results)[1].text == "good"
+
+
+def test_leaving_in_the_middle_waits_for_no_file(tmp_path: Path) -> None:
+    good = tmp_path / "good.txt"
+    good.write_text("good")
+    hanging = [tmp_path / f"{number}.txt" for number in range(4)]
+    for path in hanging:
+        os.mkfifo(path)
+    with ConversionPool(timeout_s=5) as pool:
+        next(pool.convert([good, *hanging], lambda path: path))
+        time.sleep(0.5)
+        left = time.monotonic()
+    pool._threads.shutdown()
+    assert time.monotonic() - left < 4

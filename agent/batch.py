@@ -18,6 +18,8 @@ from agent.json_lines import read_line
 from agent.printable import to_json
 
 Progress = Callable[[int], None]
+# As every answer begins that is written.
+_BEGINNING = b'{"id":'
 
 
 class BatchLine(BaseModel):
@@ -172,15 +174,17 @@ def _answered(target: Path) -> dict[str, int]:
     with target.open("r+b") as file:
         whole = 0
         for number, raw in enumerate(file, 1):
-            if not raw.endswith(b"\n"):
-                break
             try:
                 line = json.loads(raw)
                 found[str(line["id"])] = hash(line["question"])
             except (ValueError, TypeError, KeyError):
-                raise BatchError(f"{target}, line {number}: no answer of a batch") from None
+                if raw.endswith(b"\n") or not _BEGINNING.startswith(raw[: len(_BEGINNING)]):
+                    raise BatchError(f"{target}, line {number}: no answer of a batch") from None
+                file.truncate(whole)
+                return found
             whole += len(raw)
-        file.truncate(whole)
+            if not raw.endswith(b"\n"):
+                file.write(b"\n")
     return found
 
 

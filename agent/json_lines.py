@@ -27,6 +27,9 @@ def read_line(model: type[Line], raw: str | bytes) -> Line | str:
         return f"{field}: {first['msg'].lower()}"
     except RecursionError:
         return "not JSON: nested too deeply"
+    except ValueError:
+        # Of Python's own, for numbers of thousands of digits.
+        return "not JSON: a number is too long"
 
 
 def read_lines(
@@ -39,7 +42,8 @@ def read_lines(
     :returns: The good lines with their numbers, and number and reason of each bad one.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not by all that Unicode ends lines with: JSON has some of it inside of its strings.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not UTF-8"
         raise error(f"{path}: {reason}") from None

@@ -2,10 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent.expert import Expert, Reply
+from agent.expert import Expert, Failure, Question, Reply
 from agent.history import turns
 from agent.suite import SuiteQuestion
 from pipelines.answer import around
@@ -43,15 +43,20 @@ class Outcome:
 
     @property
     def answerable(self) -> bool:
-        """Whether the documents answer the question."""
-        return bool(self.question.accepted)
+        """Whether the question has an answer."""
+        return self.question.has_answer
 
 
-def outcomes(expert: Expert, questions: Iterable[SuiteQuestion]) -> Iterable[Outcome]:
-    """Ask each question and yield what became of it."""
-    for question in questions:
-        reply = expert.ask(question.question, history=turns(question.history))
-        yield judge(question, reply)
+def outcomes(
+    expert: Expert, questions: Sequence[SuiteQuestion]
+) -> Iterator[Outcome | tuple[SuiteQuestion, Failure]]:
+    """Ask each question and yield what became of it, or why it could not be asked.
+
+    :param questions: Such as say what is accepted, or that nothing is.
+    """
+    asked = (Question(one.question, turns(one.history)) for one in questions)
+    for question, reply in zip(questions, expert.ask_many(asked), strict=True):
+        yield (question, reply) if isinstance(reply, Failure) else judge(question, reply)
 
 
 def judge(question: SuiteQuestion, reply: Reply) -> Outcome:
@@ -104,9 +109,22 @@ def figures(found: Sequence[Outcome]) -> dict[str, float]:
 
 
 def holds(question: SuiteQuestion, text: str) -> bool:
-    """Say whether a text holds one of a question's accepted answers."""
-    padded = f" {plain(text)} "
-    return any(plain(accepted) in padded for accepted in question.accepted)
+    """Say whether a text holds one of a question's accepted answers, or all that it must."""
+    said = plain(text)
+    if question.accepted_all:
+        return all(tells(said, part) for part in question.accepted_all)
+    return any(tells(said, accepted) for accepted in question.accepted)
+
+
+def tells(said: str, words: str) -> bool:
+    """Say whether a text, made plain, tells some words.
+
+    A word may go on ("order" in "orders") but not begin earlier; a number may do neither.
+    """
+    wanted = plain(words)
+    begins = r"(?<!\d)(?<!\d[.,])" if wanted[:1].isdigit() else r"(?<!\w)"
+    ends = r"(?!\d|[.,]\d)" if wanted[-1:].isdigit() else ""
+    return bool(wanted) and re.search(f"{begins}{re.escape(wanted)}{ends}", said) is not None
 
 
 def plain(text: str) -> str:

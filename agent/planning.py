@@ -190,9 +190,14 @@ class Planner:
         return route, None if route == "retrieval" else self.likeliest(decision)
 
     def _chosen(self, question: Question) -> tuple[str | None, str | None]:
-        if question.route is None and question.adapter is None:
-            return self._route, self._adapter
-        return checked(question.route, question.adapter)
+        """Return a question's route and adapter, for each that it names none the caller's."""
+        route, adapter = question.route, question.adapter
+        # An adapter that is named is not kept from answering by what is said for others.
+        if route is None and (adapter is None or self._route != "retrieval"):
+            route = self._route
+        if adapter is None and route != "retrieval":
+            adapter = self._adapter
+        return checked(route, adapter)
 
     def _probe(self, text: str) -> Sequence[Hit]:
         return self._routes.find(text).hits

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,9 @@ from agent.follow_up import standalone
 from agent.history import Said, turns
 from agent.json_lines import read_lines
 from agent.printable import printable
+
+# A letter or a digit at least, or every answer would hold it.
+_Words = Annotated[str, Field(pattern=r"\w")]
 
 
 class SuiteQuestion(BaseModel):
@@ -27,12 +30,12 @@ class SuiteQuestion(BaseModel):
     id: str = ""
     question: str = Field(min_length=1)
     answer: str | None = None
-    accepted: tuple[str, ...] = ()
+    accepted: tuple[_Words, ...] = ()
     gold_files: tuple[str, ...] = ()
     kind: str = ""
     route: Literal["retrieval", "expert", "hybrid", "abstain"] | None = None
     adapter: str | None = None
-    accepted_all: tuple[str, ...] = ()
+    accepted_all: tuple[_Words, ...] = ()
     history: tuple[Said, ...] = ()
 
     @property

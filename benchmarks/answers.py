@@ -76,7 +76,11 @@ def measure(
     with Expert(workspace, answerer=answerer) as expert:
         expert.ask("warm up")
         started = time.perf_counter()
-        found = list(outcomes(expert, questions))
+        found = []
+        for one in outcomes(expert, questions):
+            if not isinstance(one, Outcome):
+                raise one[1].error
+            found.append(one)
         return found, 1000 * (time.perf_counter() - started) / max(len(questions), 1)
 
 

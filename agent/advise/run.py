@@ -1,5 +1,6 @@
 """Advise: index, teach, ask, change, ask again; each step once, whatever stopped in between."""
 
+import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -80,6 +81,10 @@ class _Run:
             ([places[id(one)] for one in taught], [places[id(one)] for one in asked])
             for taught, asked in halves.folds()
         ]
+        # Where time ends early, what was asked is to be of all kinds.
+        chance = random.Random(plan.seed)  # noqa: S311
+        for _, asked in self._folds:
+            chance.shuffle(asked)
         self._answers = Answers(room, self._questions)
         self._budget = 60 * plan.budget
 

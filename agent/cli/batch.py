@@ -65,8 +65,11 @@ def command(
     from agent.cli.train_display import counting
     from agent.expert import Expert
 
-    with questions.open("rb") as file:
-        count = sum(1 for line in file if line.strip())
+    count = None
+    # What comes from a pipe can be read once.
+    if questions.is_file():
+        with questions.open("rb") as file:
+            count = sum(1 for line in file if line.strip())
     done = 0
     try:
         with (
@@ -81,7 +84,8 @@ def command(
 
             result = run_batch(expert, questions, output, errors, on_progress=on_progress)
     except KeyboardInterrupt:
-        click.echo(f"Stopped after {done:,} of {count:,}; run the same command to go on.", err=True)
+        of = "" if count is None else f" of {count:,}"
+        click.echo(f"Stopped after {done:,}{of}; run the same command to go on.", err=True)
         raise
     if as_json:
         told = asdict(result) | {"output": str(output)}

@@ -19,7 +19,7 @@ Examples:
 \b
 A line of the file:
   {"question": "How long is probation?", "accepted": ["six months"], "gold_files": ["leave.md"]}
-Without "accepted" it is a question that the documents do not answer.
+With neither "accepted" nor "answer" it is a question that the documents do not answer.
 """
 _STEPS = {
     "file": "right document among the 5 best passages",
@@ -46,7 +46,7 @@ _STEPS = {
 @click.pass_obj
 def command(
     workspace: Workspace, suite: Path, names: tuple[str, ...], failures: Path | None, as_json: bool
-) -> None:
+) -> int:
     """Ask a file of questions and show where answers are lost on the way.
 
     With both answerers measured, the one that is right more often becomes the default of
@@ -56,39 +56,61 @@ def command(
     from rich.progress import track
 
     from agent.answerers import record
+    from agent.errors import SuiteError
     from agent.expert import Expert
-    from agent.measure import figures, outcomes
+    from agent.measure import Outcome, figures, outcomes
     from agent.suite import read_suite
 
+    if failures is not None and not failures.parent.is_dir():
+        raise click.UsageError(f"--failures: there is no folder {failures.parent}")
     read = read_suite(suite)
     for line, reason in read.errors:
         click.echo(f"expert: {suite}: line {line}: {reason}; left out", err=True)
+    questions = [one for one in read.questions if one.is_judged]
+    unjudged = len(read.questions) - len(questions)
+    if not questions:
+        raise SuiteError(f'{suite}: no question says in "accepted" what answers it')
+    if unjudged:
+        click.echo(
+            f'expert: {suite}: {unjudged:,} questions without "accepted" are left out', err=True
+        )
     stderr = Console(stderr=True)
     measured: dict[str, dict[str, float]] = {}
     failed: list[dict[str, object]] = []
+    unasked = 0
     for name in names or ("quote", "phi3"):
         with Expert(workspace, answerer=name) as expert:
-            found = list(
-                track(
-                    outcomes(expert, read.questions),
-                    description=name,
-                    total=len(read.questions),
-                    console=stderr,
-                    disable=not stderr.is_terminal,
-                    transient=True,
-                )
+            asked = track(
+                outcomes(expert, questions),
+                description=name,
+                total=len(questions),
+                console=stderr,
+                disable=not stderr.is_terminal,
+                transient=True,
             )
+            found = []
+            for one in asked:
+                if isinstance(one, Outcome):
+                    found.append(one)
+                else:
+                    unasked += 1
+                    click.echo(f"expert: {one[0].id}: {one[1].error}; left out", err=True)
         measured[name] = figures(found)
         failed += [_failure(name, outcome) for outcome in found if _is_failure(outcome)]
-    if failures is not None:
-        lines = [json.dumps(failure, ensure_ascii=False) + "\n" for failure in failed]
-        failures.write_text("".join(lines), encoding="utf-8")
-    if len(measured) > 1:
+    # What rests on different questions is not compared.
+    if len(measured) > 1 and not unasked and all(each["questions"] for each in measured.values()):
         record(workspace, measured)
     if as_json:
         click.echo(json.dumps(measured))
-        return
-    _show(measured)
+    else:
+        _show(measured)
+    if failures is not None:
+        lines = [json.dumps(failure, ensure_ascii=False) + "\n" for failure in failed]
+        try:
+            failures.write_text("".join(lines), encoding="utf-8")
+        except OSError as error:
+            raise SuiteError(f"{failures}: {error.strerror}") from None
+    return int(bool(unasked))
 
 
 def _show(measured: dict[str, dict[str, float]]) -> None:
@@ -121,7 +143,7 @@ def _failure(name: str, outcome: "Outcome") -> dict[str, object]:
         "answerer": name,
         "id": outcome.question.id,
         "question": outcome.question.question,
-        "accepted": outcome.question.accepted,
+        "accepted": outcome.question.accepted or outcome.question.accepted_all,
         "lost_at": (lost or "answer") if outcome.answerable else "not withheld",
         "answer": outcome.reply.answer.text,
         "confidence": outcome.reply.answer.confidence,

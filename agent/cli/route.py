@@ -128,6 +128,8 @@ def _read(line: str) -> dict[str, Any] | str:
         content = json.loads(line)
     except json.JSONDecodeError as error:
         return f"not JSON: {error.msg}"
+    except (ValueError, RecursionError):
+        return "not JSON: nested too deeply, or a number is too long"
     if not isinstance(content, dict) or not isinstance(content.get("question"), str):
         return "question: is missing or no text"
     return content

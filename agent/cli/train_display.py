@@ -20,7 +20,7 @@ _LINE_EVERY_S = 30.0
 
 
 @contextmanager
-def counting(label: str) -> Iterator[Callable[[int, int], None]]:
+def counting(label: str) -> Iterator[Callable[[int, int | None], None]]:
     """Give a bar on standard error that counts, for terminals only.
 
     :param label: What is being done.
@@ -35,7 +35,7 @@ def counting(label: str) -> Iterator[Callable[[int, int], None]]:
     ) as bar:
         task = bar.add_task("", total=None, visible=False)
 
-        def advance(done: int, of: int) -> None:
+        def advance(done: int, of: int | None) -> None:
             bar.update(task, completed=done, total=of, visible=True)
 
         yield advance

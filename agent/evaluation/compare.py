@@ -21,9 +21,10 @@ class Evaluation:
 
     @property
     def by(self) -> str:
-        """What ways are judged by: ``right``, or ``f1`` where nothing accepted is known."""
-        first = next(iter(self.ways.values()))
-        return "f1" if all(one.right is None for one in first.judged) else "right"
+        """What ways are judged by: ``right``, or ``f1`` where no accepted words are known."""
+        asked = [one for one in next(iter(self.ways.values())).judged if one.question.has_answer]
+        known = any(one.right is not None for one in asked) or not asked
+        return "right" if known else "f1"
 
     @cached_property
     def order(self) -> list[str]:
@@ -56,17 +57,18 @@ class Evaluation:
         """Return in one sentence which way is best, for whoever is to decide."""
         best, *others = self.order
         figures = self.ways[best].figures
-        count = len(self.ways[best].judged)
+        by = self.by
+        count = sum(getattr(one, by) is not None for one in self.ways[best].judged)
         name = _named(best)
         head = f"{name[0].upper()}{name[1:]}"
         measure = (
             f"right on {figures['right']:.1%} of {count} questions"
-            if self.by == "right"
+            if by == "right"
             else f"F1 {figures['f1']:.1%} on {count} questions"
         )
         if not others:
             return f"{head}: {measure}."
-        found = {way: each[self.by] for way, each in self.compared.items()}
+        found = {way: each[by] for way, each in self.compared.items()}
         parts = [f"{head} is best: {measure}, {_lead(found[others[0]], others[0])}"]
         if best == "router":
             parts.append(f"it {_price(self._cost(best), self._cost(others[0]), 's')}")

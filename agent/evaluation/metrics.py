@@ -10,7 +10,7 @@ import numpy as np
 from adapters.training.squad import f1, same_words
 from agent.evaluation.grounded import is_backed
 from agent.expert import Failure, Reply
-from agent.measure import plain
+from agent.measure import plain, tells
 from agent.router.learn import score
 from agent.router.statistics import Floats, Places, interval_of
 from agent.suite import SuiteQuestion
@@ -152,8 +152,8 @@ def _answerers(reply: Reply) -> list[str]:
 
 
 def _holds_any(text: str, parts: Sequence[str]) -> bool:
-    padded = f" {plain(text)} "
-    return any(plain(part) in padded for part in parts)
+    said = plain(text)
+    return any(tells(said, part) for part in parts)
 
 
 @dataclass(frozen=True)

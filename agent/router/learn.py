@@ -11,7 +11,7 @@ from shutil import copyfile
 import numpy as np
 
 from agent.errors import RouterError
-from agent.measure import holds, plain
+from agent.measure import holds
 from agent.router.decision import ROUTES
 from agent.router.evaluation import Evaluation, Routed
 from agent.router.outcomes import FILE as OUTCOMES
@@ -59,9 +59,6 @@ def score(question: SuiteQuestion, answer: str | None) -> float:
     """
     if not question.has_answer:
         return float(answer is None)
-    if question.accepted_all:
-        text = f" {plain(answer or '')} "
-        return float(all(plain(part) in text for part in question.accepted_all))
     return float(answer is not None and holds(question, answer))
 
 

@@ -67,6 +67,27 @@ def test_many_are_answered_as_one_by_one_and_in_order(taught: Workspace) -> None
         assert told(many[6]) == told(expert.ask(LEAVE))
 
 
+def test_what_a_question_does_not_name_is_as_for_the_others(taught: Workspace) -> None:
+    asked = [
+        Question(TOOTH),
+        Question(TOOTH, route="expert"),
+        Question(LEAVE, route="retrieval"),
+        Question(MARROW, adapter="hr-advisor"),
+    ]
+    with Expert(taught, route="hybrid", adapter="maintenance-planner") as expert:
+        replies = list(expert.ask_many(asked))
+    ways = []
+    for reply in replies:
+        assert isinstance(reply, Reply)
+        ways.append((reply.tried[0], (reply.adapter or "").split("@")[0]))
+    assert ways == [
+        ("hybrid", "maintenance-planner"),
+        ("expert", "maintenance-planner"),
+        ("retrieval", ""),
+        ("hybrid", "hr-advisor"),
+    ]
+
+
 @pytest.mark.usefixtures("word_answerer")
 def test_a_question_that_cannot_be_answered_loses_no_other(own_workspace: Workspace) -> None:
     asked: list[str | Question] = [

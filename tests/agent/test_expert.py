@@ -9,7 +9,7 @@ from agent.assemble import open_indexer
 from agent.errors import WorkspaceError
 from agent.expert import Expert
 from agent.follow_up import Turn
-from agent.measure import figures, judge, outcomes
+from agent.measure import figures, holds, judge, outcomes
 from agent.reply import Reply
 from agent.suite import SuiteQuestion
 from agent.ways import OUT_OF_SCOPE
@@ -141,6 +141,25 @@ def test_each_step_is_judged(expert: Expert) -> None:
         "citation_precision": 0.5,
         "withheld": 1.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("accepted", "told", "holds_it"),
+    [
+        ("5", "It is 25 days.", False),
+        ("25", "It is 25 days.", True),
+        ("250", "It is 1,250.", False),
+        ("1", "It is 1.5 m.", False),
+        ("1", "It is 1.", True),
+        ("30", "It is 30m wide.", True),
+        ("port", "The airport is closed.", False),
+        ("work order", "Two work orders are open.", True),
+        ("75%", "always 75%.", True),
+    ],
+)
+def test_an_answer_holds_words_where_they_begin(accepted: str, told: str, holds_it: bool) -> None:
+    assert holds(SuiteQuestion(question="x", accepted=(accepted,)), told) is holds_it
+    assert holds(SuiteQuestion(question="x", accepted_all=(accepted, accepted)), told) is holds_it
 
 
 def test_an_answer_counts_in_its_first_two_sentences_only(expert: Expert) -> None:

@@ -31,6 +31,31 @@ def test_good_lines_are_kept_and_bad_ones_named(tmp_path: Path) -> None:
     assert suite.errors[2][1].startswith("accepted:")
 
 
+def test_words_that_every_answer_holds_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    lines = [{"question": "Why?", "accepted": [words]} for words in ("", "“”", "5 %")]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    suite = read_suite(path)
+    assert [one.accepted for one in suite.questions] == [("5 %",)]
+    assert [line for line, _ in suite.errors] == [1, 2]
+
+
+def test_lines_end_where_json_lines_do(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_bytes('{"question": "One\u2028two\u0085three?"}\r\n{"question": "Four?"}'.encode())
+    suite = read_suite(path)
+    assert [one.id for one in suite.questions] == ["1", "2"]
+    assert suite.errors == []
+
+
+def test_a_number_that_is_too_long_is_a_bad_line(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_text(f'{{"question": "Why?", "n": {"1" * 5000}}}\n{{"question": "Who?"}}')
+    suite = read_suite(path)
+    assert suite.errors == [(1, "not JSON: a number is too long")]
+    assert len(suite.questions) == 1
+
+
 @pytest.mark.parametrize(
     ("line", "has_answer"),
     [

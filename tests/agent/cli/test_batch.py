@@ -116,11 +116,38 @@ def test_a_second_run_goes_on_and_answers_nothing_twice(
     assert not Path("out.errors.jsonl").exists()
 
 
+def test_a_last_answer_that_lacks_only_its_end_of_line_is_kept(batch: Expert) -> None:
+    assert batch([{"question": LEAVE}]).code == 0
+    whole = Path("out.jsonl").read_text()
+    Path("out.jsonl").write_text(whole.rstrip("\n"))
+    done = batch([{"question": LEAVE}, {"question": PARK}])
+    assert done.out == "1 answered, 0 withheld, 1 from before: out.jsonl\n"
+    assert Path("out.jsonl").read_text().startswith(whole)
+    assert [row["id"] for row in written()] == [1, 2]
+
+
+def test_questions_may_come_from_a_pipe(own_workspace: Workspace, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "agent", "--workspace", str(own_workspace.path)]
+    command += ["batch", "/dev/stdin", "-o", str(tmp_path / "out.jsonl")]
+    asked = f"{json.dumps({'question': LEAVE})}\n{json.dumps({'question': PARK})}\n"
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2 answered, 0 withheld")
+
+
+def test_a_number_that_is_too_long_stops_no_other_line(batch: Expert) -> None:
+    done = batch([f'{{"question": "x", "n": {"1" * 5000}}}', {"question": LEAVE}])
+    assert done.code == 1
+    assert written("out.errors.jsonl")[0]["error"] == "not JSON: a number is too long"
+    assert [row["id"] for row in written()] == [2]
+
+
 @pytest.mark.parametrize(
     ("before", "arguments", "code", "said"),
     [
         ('{"id": 1, "question": "Another?"}\n', (), 1, "answers another question under id 1"),
         ("# Notes\n", (), 1, "out.jsonl, line 1: no answer of a batch"),
+        ('{"of": "mine"}', (), 1, "out.jsonl, line 1: no answer of a batch"),
         ("", ("-o", "in.jsonl"), 2, "must be three files"),
         ("", ("-o", "no/such/out.jsonl"), 1, "no/such/out.jsonl: No such file"),
         ("", ("--route", "retrieval", "--adapter", "hr"), 2, "--adapter goes with"),

@@ -66,6 +66,28 @@ def test_without_accepted_words_f1_decides(evaluation: Callable[..., Evaluation]
     assert list(found.compared["router"]) == ["f1"]
 
 
+def test_questions_without_an_answer_do_not_decide_where_answers_are_measured_by_words(
+    judged: Judge, make_reply: Told
+) -> None:
+    asked = [{"answer": "25 days"}] * 9 + [{"accepted": []}]
+
+    def measured(way: str, *texts: str | None) -> Measured:
+        replies = [make_reply(text=text, tried=(way,)) for text in texts]
+        return Measured(way, tuple(map(judged, asked, replies)))
+
+    silent, telling = [None] * 10, [*["25 days"] * 9, "no"]
+    found = Evaluation(
+        {"hybrid": measured("hybrid", *silent), "expert": measured("expert", *telling)}
+    )
+    assert (found.by, found.best) == ("f1", "expert")
+    assert found.verdict().startswith("Always expert is best: F1 100.0% on 9 questions, ")
+    nothing = [
+        Measured(way, (judged({"accepted": []}, make_reply(text=None, tried=(way,))),))
+        for way in ("hybrid", "expert")
+    ]
+    assert Evaluation({one.way: one for one in nothing}).by == "right"
+
+
 def test_worst_is_what_most_ways_got_wrong(evaluation: Callable[..., Evaluation]) -> None:
     found = evaluation(router=[1, 0, 0, 1], retrieval=[1, 1, 0, 1])
     assert found.worst() == [2, 1]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from adapters.architecture import Architecture
-from adapters.errors import TrainingError
+from adapters.errors import AdapterError, TrainingError
 from adapters.four_bit import load_bitsandbytes
+from adapters.lora_files import check_adapter
 from adapters.training import attention, product
 from adapters.training.config import Method, Precision, TrainingConfig
 
@@ -109,9 +110,10 @@ def load_base(
 def add_adapter(
     model: "Phi3ForCausalLM", config: TrainingConfig, architecture: Architecture
 ) -> "PeftModel":
-    """Return the model with a fresh adapter on all of its projections, in fp32.
+    """Return the model with an adapter on all of its projections, in fp32: fresh, or begun.
 
-    :raises TrainingError: When not every projection was found.
+    :raises TrainingError: When not every projection was found, or the adapter to start from
+        does not fit.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -126,6 +128,8 @@ def add_adapter(
     )
     adapted = get_peft_model(model, lora, autocast_adapter_dtype=False)
     in_fp32(adapted)
+    if config.start is not None:
+        _begin_with(adapted, config.start, config, architecture)
     hit, wanted = product.install(adapted), len(TARGETS) * architecture.layers
     if hit != wanted:
         raise TrainingError(f"{hit} of the model's {wanted} projections were found: report it")
@@ -133,6 +137,26 @@ def add_adapter(
     lora.base_model_name_or_path = config.base.name
     lora.revision = config.base.revision
     return adapted
+
+
+def _begin_with(
+    model: "PeftModel", folder: Path, config: TrainingConfig, architecture: Architecture
+) -> None:
+    """Give a fresh adapter another one's weights."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    try:
+        given = check_adapter(folder, architecture)
+    except AdapterError as error:
+        raise TrainingError(f"cannot start from {folder}: {error}") from None
+    wanted = (config.rank, config.scale / config.rank)
+    if (given.rank, given.scaling) != wanted:
+        raise TrainingError(
+            f"cannot start from {folder}: its rank is {given.rank} and its alpha "
+            f"{given.scaling * given.rank:g}, those asked for {wanted[0]} and {config.scale:g}"
+        )
+    set_peft_model_state_dict(model, load_file(folder / _WEIGHTS))
 
 
 def in_fp32(model: torch.nn.Module) -> None:

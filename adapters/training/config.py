@@ -1,5 +1,6 @@
 """What a training is to be, and what came of it."""
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from adapters.base import Device
 from adapters.errors import TrainingError
+from adapters.lora_files import WEIGHTS
 from adapters.models import ModelFiles
 
 Method = Literal["qlora", "lora", "full"]
@@ -38,6 +40,8 @@ class TrainingConfig:
     :param reword: Ask short questions in other words each time that they are learned from; see
         :func:`adapters.training.reword.reworded`.
     :param seed: Of the adapter's first weights and the examples' order.
+    :param start: Folder of an adapter of the same base, rank and scale whose weights are the
+        first ones; None for fresh ones.
     :param device: auto takes a GPU where there is one.
     :param precision: What a frozen base is computed in; auto takes bf16 where the processor or
         the GPU has instructions for it. What is trained itself is always kept in fp32.
@@ -61,6 +65,7 @@ class TrainingConfig:
     answers: int = 20
     reword: bool = False
     seed: int = 0
+    start: Path | None = None
     device: Device = "auto"
     precision: Precision = "auto"
     resume: bool = False
@@ -72,6 +77,8 @@ class TrainingConfig:
             raise TrainingError(
                 f"precision {self.precision} is not known: choose auto, bf16 or fp32"
             )
+        if self.start is not None and self.method == "full":
+            raise TrainingError("method full makes no adapter: give no adapter to start from")
         if self.precision == "bf16" and self.method == "full":
             raise TrainingError("method full learns in fp32: choose lora or qlora for bf16")
         least = {
@@ -108,9 +115,10 @@ class TrainingConfig:
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return all that decides what comes of it, besides the base and the examples."""
-        left_out = {"base", "device", "resume", "answers"}
+        left_out = {"base", "device", "resume", "answers", "start"}
         settled = {name: value for name, value in asdict(self).items() if name not in left_out}
-        return settled | {"alpha": self.scale, "learning_rate": self.highest_rate}
+        begun = {} if self.start is None else {"start": _digest(self.start / WEIGHTS)}
+        return settled | {"alpha": self.scale, "learning_rate": self.highest_rate} | begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +175,10 @@ class TrainingResult:
     def is_adapter(self) -> bool:
         """Whether it can be registered as an adapter."""
         return self.method != "full"
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TrainingError(f"the adapter to start from cannot be read: {error}") from None

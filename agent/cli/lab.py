@@ -47,15 +47,32 @@ def command() -> None:
 @click.option("--elsewhere", type=_FILE, help="Dolly's open questions as JSON lines.")
 @click.option("--written", type=_FILE, help="Further questions on SQuAD's texts, JSON lines.")
 @click.option("--retrieved", type=_FILE, help="What `lab evidence` wrote.")
+@click.option("--texts", type=click.IntRange(1), help="Ask on so many texts of SQuAD 1.1 only.")
+@click.option(
+    "--times",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Show misleading and retrieved questions so often, over other evidence each time.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def data(target: Path, seed: int, as_json: bool, **files: Any) -> None:
+def data(
+    target: Path, texts: int | None, times: int, seed: int, as_json: bool, **files: Any
+) -> None:
     """Build the rows to learn reading from in TARGET, the same bytes for the same seed."""
     from agent.cli.train_display import counting
     from agent.lab.data import Files, build
 
     with counting("Making rows of articles") as on_progress:
-        built = build(Files(**files), target, seed=seed, on_progress=on_progress)
+        built = build(
+            Files(**files),
+            target,
+            seed=seed,
+            most_texts=texts,
+            times=times,
+            on_progress=on_progress,
+        )
     if not built.measured:
         click.echo(
             "expert: nothing is left to measure on, without which `expert lab train` does not "
@@ -100,6 +117,7 @@ def evidence(workspace: Workspace, suite: Path, target: Path) -> None:
 @click.option("--examples", type=click.IntRange(1), help="Learn from so many rows only.")
 @click.option("--rank", type=click.IntRange(1, 32), default=32, show_default=True)
 @click.option("--learning-rate", type=float, default=8e-4, show_default=True)
+@click.option("--start", type=_FOLDER, help="Begin with the weights of the delta in this folder.")
 @click.option("--resume", is_flag=True, help="Go on with a training that was cut off.")
 @click.option("--anew", is_flag=True, help="Begin again though a training was cut off.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

@@ -5,7 +5,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from agent.lab import sources
 from agent.lab.compose import Row, over, rows, show, typed
 from agent.lab.retrieved import read_retrieved
 from agent.lab.retrieved import rows_of as asked_over
-from agent.lab.sources import Article
+from agent.lab.sources import Article, Text
 from agent.training_context import REFUSES
 
 TRAIN, HELD_OUT, ABOUT = "train.jsonl", "held_out.jsonl", "about.json"
@@ -23,11 +23,7 @@ TRAIN, HELD_OUT, ABOUT = "train.jsonl", "held_out.jsonl", "about.json"
 SQUAD_LEARNED = 420
 # Of SQuAD 2.0, these are held out.
 HELD_OUT_ARTICLES = slice(2, None, 3)
-# How often the few questions that people wrote to mislead are shown, over other evidence each.
-_MISLEADING = 3
 _TOPICS, _ELSEWHERE = 1200, 900
-# How often each question with what was found for it.
-_RETRIEVED = 2
 _MEASURED = 100
 # Each question over evidence that has nothing to do with it.
 _ASKED_ELSEWHERE = 3
@@ -93,6 +89,8 @@ def build(
     target: Path,
     *,
     seed: int = 0,
+    most_texts: int | None = None,
+    times: int = 2,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Built:
     """Write rows to learn from and rows to measure on, as ``expert train`` reads them.
@@ -100,10 +98,14 @@ def build(
     :param files: The question sets.
     :param target: Folder to write into; made if missing.
     :param seed: Decides what is shown and how questions are worded.
+    :param most_texts: Of SQuAD 1.1, ask on so many texts at most, first on those with further
+        questions; the others still stand beside them. None for all.
+    :param times: How often people's misleading questions and retrieved ones are shown, over other
+        evidence each time.
     :param on_progress: Told how many articles are done, and of how many.
     :raises LabError: When a set cannot be read.
     """
-    learned, held_out = _articles(files, random.Random(seed))  # noqa: S311
+    learned, held_out = _articles(files, random.Random(seed), most_texts, times)  # noqa: S311
     texts: list[list[Row]] = []
     for done, article in enumerate(learned, 1):
         # Of its own seed: another set more or less changes nothing here.
@@ -115,7 +117,7 @@ def build(
         texts += _elsewhere(sources.elsewhere(files.elsewhere), learned, chance)
     if files.retrieved is not None:
         found = read_retrieved(files.retrieved)
-        texts += [asked_over(one, chance) for one in found for _ in range(_RETRIEVED)]
+        texts += [asked_over(group, chance) for group in found for _ in range(times)]
     # Those over the same evidence stay together, so that a part of the file has them too.
     chance.shuffle(texts)
     made = [row for about in texts for row in about]
@@ -131,20 +133,27 @@ def build(
     )
     about = asdict(built) | {
         "seed": seed,
+        "most_texts": most_texts,
+        "times": times,
         "sources": {name: _source(path, name) for name, path in asdict(files).items() if path},
     }
     write_whole(target / ABOUT, (json.dumps(about, indent=1) + "\n").encode())
     return built
 
 
-def _articles(files: Files, chance: random.Random) -> tuple[list[Article], list[Article]]:
+def _articles(
+    files: Files, chance: random.Random, most_texts: int | None, times: int
+) -> tuple[list[Article], list[Article]]:
     further = None if files.written is None else sources.written(files.written)
     articles = list(sources.squad(files.squad, written=further))
     learned, held_out = articles[:SQUAD_LEARNED], articles[SQUAD_LEARNED:]
+    if most_texts is not None:
+        once = random.Random(chance.random())  # noqa: S311
+        learned = _asked_on(learned, most_texts, frozenset(further or ()), once)
     if files.squad2 is not None:
         articles = list(sources.squad(files.squad2, kind="squad2"))
         held_out = articles[HELD_OUT_ARTICLES]
-        learned += _MISLEADING * [one for one in articles if one not in held_out]
+        learned += times * [one for one in articles if one not in held_out]
     if files.tables is not None:
         learned += sources.tables(files.tables)
     if files.reports is not None:
@@ -157,6 +166,28 @@ def _articles(files: Files, chance: random.Random) -> tuple[list[Article], list[
     if not learned:
         raise LabError("the question sets hold no article to learn from")
     return learned, held_out
+
+
+def _asked_on(
+    articles: Sequence[Article], most: int, further: frozenset[str], chance: random.Random
+) -> list[Article]:
+    """Return articles with questions on some of their texts alone, first where more are asked."""
+
+    def order(text: Text) -> tuple[bool, float]:
+        known = any(sources.key(one.question) in further for one in text.asked)
+        return not known, chance.random()
+
+    texts = [text for article in articles for text in article.texts]
+    kept = {id(text) for text in sorted(texts, key=order)[:most]}
+    return [
+        replace(
+            article,
+            texts=tuple(
+                text if id(text) in kept else replace(text, asked=()) for text in article.texts
+            ),
+        )
+        for article in articles
+    ]
 
 
 def _elsewhere(

@@ -7,7 +7,8 @@ reply is that the sources do not answer.
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,44 +92,50 @@ def _place(asked: SuiteQuestion, evidence: Sequence["Evidence"]) -> tuple[int, s
     return (-1 if doubtful else 0), ""
 
 
-def read_retrieved(path: Path) -> list[Retrieved]:
-    """Return what :func:`gather` found, from JSON lines.
+def read_retrieved(path: Path) -> list[list[Retrieved]]:
+    """Return what :func:`gather` found, from JSON lines, lines over the same evidence together.
 
     :raises LabError: When they cannot be read.
     """
     try:
-        return [
+        found = (
             Retrieved(**line | {"evidence": tuple((c, t) for c, t in line["evidence"])})
             for line in json_lines(path)
-        ]
+        )
+        return [list(group) for _, group in groupby(found, lambda one: one.evidence)]
     except (KeyError, TypeError, ValueError) as error:
         raise LabError(f"{path} is not what `expert lab evidence` writes: {error}") from None
 
 
-def rows_of(found: Retrieved, chance: random.Random) -> list[Row]:
-    """Return rows about a question, over its evidence or some of it.
+def rows_of(group: Sequence[Retrieved], chance: random.Random) -> list[Row]:
+    """Return rows about questions, all over their evidence or the same part of it.
 
+    :param group: Questions for which the same was found.
     :param chance: Decides what is shown.
     """
+    places = {one.place for one in group if one.place}
+    shown = list(range(1, len(group[0].evidence) + 1))
     if chance.random() >= _AS_FOUND:
-        found = _mixed(found, chance)
-    evidence = [evidence_of(context, text) for context, text in found.evidence]
-    reply = REFUSES
-    if found.answer is not None and found.place:
-        reply = f"{found.answer.rstrip(' .')} [{found.place}]"
-    return [Row("documents", over(typed(found.question, chance), evidence, reply))]
+        shown = _mixed(shown, places, chance)
+    pieces = [group[0].evidence[number - 1] for number in shown]
+    evidence = [evidence_of(context, text) for context, text in pieces]
+    made = []
+    for one in group:
+        reply = REFUSES
+        if one.answer is not None and one.place in shown:
+            reply = f"{one.answer.rstrip(' .')} [{shown.index(one.place) + 1}]"
+        elif one.place and any(one.exact in text for _, text in pieces):
+            # The same words stand in another piece: whether they answer there, nobody has looked.
+            continue
+        made.append(Row("documents", over(typed(one.question, chance), evidence, reply)))
+    return made
 
 
-def _mixed(found: Retrieved, chance: random.Random) -> Retrieved:
-    """Return it over some of its evidence in another order, what answers mostly among it."""
-    pieces = list(enumerate(found.evidence, 1))
-    gold = [piece for piece in pieces if piece[0] == found.place]
-    others = [piece for piece in pieces if piece[0] != found.place]
-    # The same words may stand in two pieces.
-    others = [(n, (c, t)) for n, (c, t) in others if not (gold and found.exact in t)]
-    if others and chance.random() < _LEFT_OUT:
-        gold = []
-    shown = gold + chance.sample(others, chance.randint(0 if gold else 1, len(others)))
+def _mixed(numbers: Sequence[int], places: set[int], chance: random.Random) -> list[int]:
+    """Return some of the evidence's numbers in another order, those that answer mostly among it."""
+    kept = [n for n in numbers if n in places and chance.random() >= _LEFT_OUT]
+    others = [n for n in numbers if n not in places]
+    further = chance.randint(0 if kept else 1, len(others)) if others else 0
+    shown = [*kept, *chance.sample(others, further)]
     chance.shuffle(shown)
-    place = next((at for at, piece in enumerate(shown, 1) if piece in gold), 0)
-    return replace(found, evidence=tuple(piece for _, piece in shown), place=place)
+    return shown or list(numbers)

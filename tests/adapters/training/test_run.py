@@ -228,6 +228,31 @@ def test_without_held_out_examples_or_a_checkpoint_the_last_weights_are_kept(bas
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
 
 
+def test_a_run_may_start_from_what_another_learned(base, tmp_path):
+    first = run(base, tmp_path / "first", epochs=4)
+    told = []
+    went_on = run(base, tmp_path / "second", told.append, start=tmp_path / "first", epochs=1)
+    before = went_on.metrics["eval_loss_before"]
+    assert before == pytest.approx(first.metrics["eval_loss_after"], rel=1e-4)
+    assert len(went_on.hyperparameters["start"]) == 64
+    assert "start" not in first.hyperparameters
+
+
+def test_a_start_that_does_not_fit_is_refused(base, tmp_path):
+    with pytest.raises(TrainingError, match="adapter to start from cannot be read"):
+        run(base, tmp_path / "out", start=tmp_path / "nowhere")
+    run(base, tmp_path / "first", epochs=1)
+    with pytest.raises(TrainingError, match="its rank is 4 and its alpha 8, those asked for 8"):
+        run(base, tmp_path / "out", start=tmp_path / "first", rank=8)
+    with pytest.raises(TrainingError, match="its alpha 8, those asked for 4 and 12"):
+        run(base, tmp_path / "out", start=tmp_path / "first", alpha=12)
+    with pytest.raises(TrainingError, match="makes no adapter"):
+        config(base, method="full", start=tmp_path / "first")
+    (tmp_path / "first" / "adapter_model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="cannot start from"):
+        run(base, tmp_path / "out", start=tmp_path / "first")
+
+
 def test_full_writes_a_model_that_loads(base, tmp_path):
     result = run(base, tmp_path / "out", method="full", epochs=3, learning_rate=1e-3)
     assert not result.is_adapter

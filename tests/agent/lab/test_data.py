@@ -9,6 +9,7 @@ import pytest
 from adapters.training.read import read_examples
 from agent.errors import LabError
 from agent.lab.data import ABOUT, HELD_OUT, TRAIN, Files, build
+from agent.lab.sources import key
 
 
 def test_the_same_seed_gives_the_same_bytes(files: Files, tmp_path: Path) -> None:
@@ -39,6 +40,35 @@ def test_the_trainer_reads_it_and_no_held_out_article_is_learned(
     titled = [row.messages[1].content for row in learned.examples if row.domain == "squad2"]
     assert not any("Old works 2:" in text for text in titled)
     assert not any("Old works 0:" in row.messages[1].content for row in measured.examples)
+
+
+def test_some_texts_are_asked_on_those_with_further_questions_first(
+    files: Files, tmp_path: Path
+) -> None:
+    further = {"of": key("Who bought the mill?"), "question": "Who sold it?", "answered": False}
+    written = tmp_path / "written.jsonl"
+    written.write_text(json.dumps(further), encoding="utf-8")
+    alone = Files(squad=files.squad, written=written)
+    build(alone, tmp_path / "all")
+    # Each of the three articles has one text with a further question, and one without.
+    build(alone, tmp_path / "some", most_texts=3)
+    asked = {
+        name: {
+            row.messages[1].content.rsplit("Question: ", 1)[1].rstrip("?").lower()
+            for row in read_examples(tmp_path / name / TRAIN).examples
+        }
+        for name in ("all", "some")
+    }
+    assert "who led the workshop" in asked["all"]
+    assert "who led the workshop" not in asked["some"]
+    assert "who sold it" in asked["some"]
+
+
+def test_misleading_questions_are_shown_as_often_as_asked(files: Files, tmp_path: Path) -> None:
+    once, thrice = (
+        build(files, tmp_path / str(times), times=times).learned["squad2"] for times in (1, 3)
+    )
+    assert 2 * once < thrice
 
 
 def test_one_set_suffices(files: Files, tmp_path: Path) -> None:

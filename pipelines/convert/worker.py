@@ -55,7 +55,7 @@ def _from_json(line: bytes) -> Extracted:
     return Extracted(
         text=answer["text"],
         blocks=tuple(
-            Block(*block, turns=tuple((start, page) for start, page in turns))
+            Block(*block, tuple((start, page) for start, page in turns))
             for *block, turns in answer["blocks"]
         ),
         title=answer["title"],

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock, local
 from typing import TypeVar
@@ -55,7 +56,7 @@ def _from_json(line: bytes) -> Extracted:
     return Extracted(
         text=answer["text"],
         blocks=tuple(
-            Block(*block, tuple((start, page) for start, page in turns))
+            replace(Block(*block), turns=tuple((start, page) for start, page in turns))
             for *block, turns in answer["blocks"]
         ),
         title=answer["title"],

@@ -164,10 +164,12 @@ def test_the_lab_model_writes_with_and_without_an_adapter_in_one_batch(
 ) -> None:
     model = load_model(str(lab), precision="fp32", device="cpu")
     folder = write_adapter(tmp_path, model.decoder.architecture, 1, scale=0.3)
-    prompt = model.markup.render([{"role": "user", "content": "What is the capital of Germany?"}])
+    sources = "[1] Berlin is the largest city of Germany and its capital."
+    asked = f"{sources}\n\nQuestion: What is the capital of Germany?"
+    prompt = model.markup.render([{"role": "user", "content": asked}])
     with AdapterHost(model, lambda ref: (ref, folder)) as host, Scheduler(model, host) as scheduler:
         jobs = [Job(Request(prompt, 12), adapter) for adapter in (None, "x", None)]
-        found = [ticket.result(60) for ticket in [scheduler.submit(asked) for asked in jobs]]
+        found = [ticket.result(60) for ticket in [scheduler.submit(one) for one in jobs]]
         assert "Berlin" in found[0].text
         assert found[0].tokens == found[2].tokens != found[1].tokens
         assert found[1].tokens == alone(model, host, jobs[1]).tokens

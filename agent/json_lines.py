@@ -19,17 +19,22 @@ def read_line(model: type[Line], raw: str | bytes) -> Line | str:
         )
     except UnicodeDecodeError:
         return "not UTF-8"
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg}"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "line"
         return f"{field}: {first['msg'].lower()}"
-    except RecursionError:
+    except (ValueError, RecursionError) as error:
+        return not_json(error)
+
+
+def not_json(error: ValueError | RecursionError) -> str:
+    """Return in words why :func:`json.loads` refused a line."""
+    if isinstance(error, RecursionError):
         return "not JSON: nested too deeply"
-    except ValueError:
-        # Of Python's own, for numbers of thousands of digits.
-        return "not JSON: a number is too long"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg}"
+    # Of Python's own, for numbers of thousands of digits.
+    return "not JSON: a number is too long"
 
 
 def read_lines(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from haystack import Document, component, default_from_dict, default_to_dict
 
+from pipelines.convert.extracted import page_at
 from pipelines.embed.embedder import TokenStates
 from pipelines.late_interaction import MIME, compare, load_late_interaction
 from pipelines.rerank import tokens_of
@@ -61,7 +62,7 @@ class Evidence:
 
         :param offset: In the document's text.
         """
-        return next((page for start, page in reversed(self.turns) if start <= offset), self.page)
+        return page_at(offset, self.turns, self.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,6 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     start, end = taken[0].start, taken[-1].end
     pairs = meta.get("page_turns") or ()
     turns = tuple(zip(pairs[::2], pairs[1::2], strict=True))
-    pages = [page for begins, page in turns if begins <= at + start]
     return Evidence(
         document=str(meta.get("document", document.id)),
         passage=document.id,
@@ -253,7 +253,7 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
         context=passage_context(document),
         start=at + start,
         end=at + end,
-        page=pages[-1] if pages else meta.get("page"),
+        page=page_at(at + start, turns, meta.get("page")),
         text=(document.content or "")[start:end],
         score=min(max(score, 0.0), 1.0),
         sentences=tuple((s.start - start, s.end - start, s.score) for s in taken),

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -242,7 +243,7 @@ class _Run:
             "device": self._device.type,
         }
 
-    @property
+    @cached_property
     def _settled(self) -> dict[str, Any]:
         """Return all that decides what comes of it, with what was chosen for the machine."""
         precision = "bf16" if self._dtype.itemsize == 2 else "fp32"

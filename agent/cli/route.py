@@ -124,12 +124,12 @@ def _opened(path: Path) -> TextIO:
 
 
 def _read(line: str) -> dict[str, Any] | str:
+    from agent.json_lines import not_json
+
     try:
         content = json.loads(line)
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg}"
-    except (ValueError, RecursionError):
-        return "not JSON: nested too deeply, or a number is too long"
+    except (ValueError, RecursionError) as error:
+        return not_json(error)
     if not isinstance(content, dict) or not isinstance(content.get("question"), str):
         return "question: is missing or no text"
     return content

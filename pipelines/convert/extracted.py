@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -73,7 +73,17 @@ class Block:
 
         :param offset: In the text.
         """
-        return next((page for start, page in reversed(self.turns) if start <= offset), self.page)
+        return page_at(offset, self.turns, self.page)
+
+
+def page_at(offset: int, turns: Sequence[tuple[int, int]], first: int | None) -> int | None:
+    """Return the page on which a place stands.
+
+    :param offset: The place, in the text.
+    :param turns: Where other pages begin, in order: offset and page.
+    :param first: The page before these.
+    """
+    return next((page for start, page in reversed(turns) if start <= offset), first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,25 @@
 """Find adapters for a base model, and refuse those that were trained on another."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.card import base_of
-from adapters.errors import AdapterError
-from adapters.models import ModelFiles
-from adapters.registry import Registry
+from adapters.errors import AdapterError, ModelError
+from adapters.models import ModelFiles, find_local
+from adapters.registry import RegisteredAdapter, Registry
+
+
+def of_others(adapters: Sequence[RegisteredAdapter], model: str) -> list[RegisteredAdapter]:
+    """Return those of some adapters that were trained on another model.
+
+    :param model: As the settings name it; where it is not on this machine nobody knows, and none
+        is returned.
+    """
+    try:
+        fingerprint = base_of(find_local(model)).fingerprint if adapters else ""
+    except ModelError:
+        return []
+    return [adapter for adapter in adapters if adapter.card.base.fingerprint != fingerprint]
 
 
 class FittingAdapters:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.errors import WorkspaceError
-from agent.workspace import Workspace
+from agent.workspace import Workspace, cannot_write
 
 MEASURED = "answerers.json"
 """File in a workspace with the shares of right answers measured on its own questions."""
@@ -78,10 +78,17 @@ def chosen_agent(workspace: Workspace) -> Choice:
 
 
 def record(workspace: Workspace, measured: Mapping[str, Mapping[str, float]]) -> None:
-    """Keep what was measured of both answerers, for :func:`chosen_answerer`."""
+    """Keep what was measured of both answerers, for :func:`chosen_answerer`.
+
+    :raises WorkspaceError: When it cannot be written.
+    """
     figures = {f"{name}_right": found["right"] for name, found in measured.items()}
     found = next(iter(measured.values()))
     figures["questions"] = found["questions"]
     content = figures | {"model": workspace.settings.model.name}
     workspace.create()
-    (workspace.path / MEASURED).write_text(json.dumps(content), encoding="utf-8")
+    path = workspace.path / MEASURED
+    try:
+        path.write_text(json.dumps(content), encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from None

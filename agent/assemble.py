@@ -1,6 +1,5 @@
 """Put the pipelines' parts together as the workspace's settings say."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,12 +41,9 @@ def _embedder_options(workspace: Workspace) -> dict[str, Any]:
 
 def _secret(variable: str, value: SecretStr | None) -> "Secret | None":
     """Return a secret that a pipeline's YAML names by its variable and never spells out."""
-    from haystack.utils import Secret
+    from agent.settings_secret import SettingsSecret
 
-    if value is None:
-        return None
-    os.environ[variable] = value.get_secret_value()
-    return Secret.from_env_var(variable)
+    return None if value is None else SettingsSecret((variable,), value=value)
 
 
 def open_store(workspace: Workspace, *, read_only: bool = False) -> "PassageStore":

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from adapters.card import AdapterCard, SourceDocument
+from adapters.sqlite_reading import open_to_read
 from agent.errors import WorkspaceError
 from agent.workspace import Workspace
 
@@ -53,7 +54,7 @@ class IndexedDocuments:
         # Read without the catalogue's own class: to import it is to import all of Haystack,
         # which takes longer than listing a thousand adapters.
         try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            with closing(open_to_read(path)) as db:
                 return cls(
                     db.execute("SELECT document, sha256 FROM documents WHERE status != 'skipped'")
                 )

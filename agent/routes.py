@@ -100,7 +100,8 @@ class Routes:
 
                 store = open_store(self._workspace, read_only=True)
                 self._resources.callback(store.close)
-                self._tables = TableAnswerer(Tables(store, self._last_indexed))
+                tables = Tables(store, self._last_indexed)
+                self._tables = TableAnswerer(tables, self._unfinished)
             return self._tables
 
     def tables_for(self, question: str) -> "TableAnswerer | None":
@@ -116,6 +117,12 @@ class Routes:
                 facts = file.stat()
                 found.append((facts.st_mtime_ns, facts.st_size))
         return found
+
+    def _unfinished(self) -> frozenset[str]:
+        from pipelines.catalog import Catalog
+
+        with Catalog(self._workspace.index_folder / "catalog.sqlite", read_only=True) as catalog:
+            return catalog.unfinished()
 
     @property
     def takes_steps(self) -> bool:

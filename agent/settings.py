@@ -18,12 +18,16 @@ ENV_PREFIX = "EXPERT_"
 # Read elsewhere than in Settings: where the workspace and the model cache are.
 _OTHER_ENV = {"EXPERT_WORKSPACE", "EXPERT_CACHE"}
 _TEST_ENV_PREFIX = "EXPERT_TEST_"
+# No integer of SQLite is larger.
+MOST_ROWS = 2**63 - 1
+# Sizes in bytes and times to wait overflow some way beyond.
+_LARGEST = 1e9
 
 
 class _Section(BaseModel):
     """A table of ``expert.toml``."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class EmbedderSettings(_Section):
@@ -44,9 +48,9 @@ class IndexSettings(_Section):
 
     max_tokens: Annotated[int, Field(ge=32, le=8192)] = 192
     """Longest passage, in tokens of the embedder, its title and headings included."""
-    max_file_mb: Annotated[float, Field(gt=0)] = 100
+    max_file_mb: Annotated[float, Field(gt=0, le=_LARGEST)] = 100
     """Larger files are skipped and reported."""
-    timeout_s: Annotated[float, Field(gt=0)] = 300
+    timeout_s: Annotated[float, Field(gt=0, le=_LARGEST)] = 300
     """A file that takes longer to convert is skipped and reported."""
     memory_mb: Annotated[int, Field(ge=512)] = 2048
     """Memory a conversion may use before its file is skipped and reported."""
@@ -145,7 +149,7 @@ class RouterSettings(_Section):
 class TraceSettings(_Section):
     """How each answer came about, for `expert trace`."""
 
-    keep: Annotated[int, Field(ge=0)] = 1000
+    keep: Annotated[int, Field(ge=0, le=MOST_ROWS)] = 1000
     """How many answers' traces are kept, the last ones; 0 keeps none."""
 
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import threading
 import warnings
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -10,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from adapters.errors import ExpertError
 from agent.errors import TraceError
 from agent.printable import without_passwords
 from agent.private_database import PrivateDatabase
 from agent.reply import Reply
+from agent.settings import MOST_ROWS
 from agent.workspace import Workspace
 
 FILE = "traces.sqlite"
@@ -85,7 +86,7 @@ class TraceStore:
         :raises TraceError: When the file cannot be read.
         """
         where = "WHERE withheld " if withheld else ""
-        return self._select(f"{where}ORDER BY rowid DESC LIMIT ?", limit)
+        return self._select(f"{where}ORDER BY rowid DESC LIMIT ?", min(limit, MOST_ROWS))
 
     def find(self, name: str) -> Trace:
         """Return the trace of an id, of the beginning of one, or the ``last``.
@@ -128,6 +129,8 @@ class TraceStore:
 class Recorder:
     """Gives replies an id and keeps their traces; what cannot be kept is warned of once.
 
+    Several threads may use it at once.
+
     :param workspace: Keeps them, as many as its settings say.
     """
 
@@ -135,6 +138,8 @@ class Recorder:
         self._workspace = workspace
         keep = workspace.settings.trace.keep
         self._store = TraceStore(workspace.path / "runs" / FILE, keep) if keep else None
+        self._lock = threading.Lock()
+        self._given_up = False
 
     @cached_property
     def _versions(self) -> dict[str, str | None]:
@@ -150,19 +155,22 @@ class Recorder:
 
     def keep(self, reply: Reply) -> Reply:
         """Return the reply with its trace's id, where its trace could be kept."""
-        if self._store is None:
+        if self._store is None or self._given_up:
             return reply
         now = datetime.now(UTC)
         kept = replace(reply, trace=f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
         assert kept.trace is not None  # noqa: S101
-        told = content(kept) | {"at": now.isoformat(timespec="milliseconds")}
         try:
+            told = content(kept) | {"at": now.isoformat(timespec="milliseconds")}
             self._store.add(
                 Trace(kept.trace, reply.answer.abstained, told | {"versions": self._versions})
             )
-        except ExpertError as error:
-            warnings.warn(f"{error}; answers are no longer traced", stacklevel=3)
-            self._store = None
+        except Exception as error:  # the answer is there, whatever becomes of its trace
+            with self._lock:
+                is_first, self._given_up = not self._given_up, True
+            self._store.close()
+            if is_first:
+                warnings.warn(f"{error}; answers are no longer traced", stacklevel=3)
             return reply
         return kept
 

@@ -56,8 +56,7 @@ class Workspace:
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise WorkspaceError(f"cannot create workspace {self.path}: {reason}") from None
+            raise WorkspaceError(f"cannot create workspace {self.path}: {_reason(error)}") from None
 
     @property
     def has_adapters(self) -> bool:
@@ -82,15 +81,41 @@ class Workspace:
 
         :raises WorkspaceError: When another process holds it.
         """
-        from filelock import FileLock, Timeout
-
         self.create()
-        lock = FileLock(self.index_folder / "index.lock")
-        try:
-            with lock.acquire(timeout=0):
-                yield
-        except Timeout:
-            raise WorkspaceError(
-                f"another `expert index` is writing to workspace {self.path}: "
-                "wait for it, or use another --workspace"
-            ) from None
+        busy = (
+            f"another `expert index` is writing to workspace {self.path}: "
+            "wait for it, or use another --workspace"
+        )
+        with locked(self.index_folder / "index.lock", busy):
+            yield
+
+
+@contextmanager
+def locked(path: Path, busy: str) -> Iterator[None]:
+    """Hold a file's lock; one process at a time has it.
+
+    :param busy: What to say where another process holds it.
+    :raises WorkspaceError: When one does, or the file cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WorkspaceError(busy) from None
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cannot_write(path: Path, error: OSError) -> WorkspaceError:
+    """Return what to raise where a file or folder of a workspace cannot be written."""
+    return WorkspaceError(f"cannot write {path}: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

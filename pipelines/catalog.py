@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from adapters.sqlite_reading import open_to_read
 from pipelines.errors import StoreError
 
 _SCHEMA_VERSION = 1
@@ -85,11 +86,11 @@ class Catalog:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
-        mode = "ro" if read_only else "rwc"
         try:
-            # Absolute, since a URI has no relative paths of its own.
-            uri = f"{path.absolute().as_uri()}?mode={mode}"
-            self._db = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+            if read_only:
+                self._db = open_to_read(path)
+            else:
+                self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > _SCHEMA_VERSION:
                 raise StoreError(
@@ -184,6 +185,11 @@ class Catalog:
     def count(self) -> dict[str, int]:
         """Count the documents by status."""
         return dict(self._db.execute("SELECT status, count(*) FROM documents GROUP BY status"))
+
+    def unfinished(self) -> frozenset[str]:
+        """Return the documents that are being written, or whose writing was cut off."""
+        rows = self._db.execute("SELECT document FROM documents WHERE status = 'open'")
+        return frozenset(document for (document,) in rows)
 
     def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         try:

@@ -1,19 +1,19 @@
 """``expert index``: bring the index in step with folders, files and database tables."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.printable import one_line, to_json
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from pipelines.index import IndexReport
+    from pipelines.index import Indexer, IndexReport
 
 _EXAMPLES = """\b
 Examples:
@@ -70,7 +70,7 @@ def command(
         raise click.UsageError("--watch follows files, not databases")
     if watch and as_json:
         raise click.UsageError("--watch has no end to print --json at")
-    missing = [path for path in paths if not path.exists() and not path.is_symlink()]
+    missing = [path for path in paths if not _is_there(path)]
     if missing and not (workspace.index_folder / "catalog.sqlite").exists():
         raise click.UsageError(f"no such file or folder: {missing[0]}")
 
@@ -94,11 +94,11 @@ def command(
         report = merge_reports(reports)
         progress.stop()
         if as_json:
-            click.echo(json.dumps(_contract(report), ensure_ascii=False))
+            click.echo(to_json(_contract(report)))
         else:
             print_report(report, quiet=quiet)
         if watch:
-            _watch(paths, lambda: print_report(indexer.index_paths(paths), quiet=quiet, brief=True))
+            _watch(indexer, paths, report, quiet=quiet)
 
 
 def _contract(report: "IndexReport") -> dict[str, Any]:
@@ -113,18 +113,16 @@ def _contract(report: "IndexReport") -> dict[str, Any]:
     }
 
 
-def print_report(report: "IndexReport", *, quiet: bool = False, brief: bool = False) -> None:
+def print_report(report: "IndexReport", *, quiet: bool = False) -> None:
     """Print what a run of the indexer did, and every problem it met.
 
     :param quiet: Print the problems only.
-    :param brief: Print nothing when nothing changed.
     """
     from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
     console = Console(highlight=False)
-    nothing_new = not (report.documents or report.removed)
-    if not quiet and not (brief and nothing_new):
+    if not quiet:
         parts = [f"[bold]{report.documents}[/] documents indexed in {report.chunks} passages"]
         if report.unchanged:
             parts.append(f"{report.unchanged} unchanged")
@@ -133,24 +131,49 @@ def print_report(report: "IndexReport", *, quiet: bool = False, brief: bool = Fa
         if report.skipped:
             parts.append(f"[yellow]{len(report.skipped)} skipped[/]")
         console.print(f"{', '.join(parts)}; {report.seconds:.1f} s")
-    if brief and nothing_new:
-        return
     lines = [(s.path, s.reason, "yellow") for s in report.skipped]
     if not quiet:
         lines += [(path, notice, "dim") for path, notice in report.notices]
     for path, text, style in lines[:_SHOWN]:
-        console.print(f"  [{style}]{escape(path)}[/]: {escape(text)}", soft_wrap=True)
+        line = Text.assemble("  ", (one_line(path), style), f": {one_line(text)}")
+        console.print(line, soft_wrap=True)
     if len(lines) > _SHOWN:
         console.print(f"  … and {len(lines) - _SHOWN} more; --json lists all of them")
 
 
-def _watch(paths: list[Path], update: Callable[[], None]) -> None:
+def _watch(indexer: "Indexer", paths: list[Path], report: "IndexReport", *, quiet: bool) -> None:
+    """Index what changes, and print what is new.
+
+    :param report: What the run before did.
+    """
     from watchfiles import watch
 
+    watched = [path for path in paths if path.exists()]
+    if not watched:
+        raise click.UsageError(f"there is nothing to watch: no such file or folder: {paths[0]}")
     click.echo("Watching for changes; Ctrl-C ends it.", err=True)
+    there = {path for path in paths if _is_there(path)}
+    told = set(report.skipped)
+    caught_up = False
     # Without Ctrl-C raising, watchfiles ends the loop quietly: that is how a user stops it.
-    for _ in watch(*paths, raise_interrupt=False):
-        update()
+    for changes in watch(
+        *watched, raise_interrupt=False, yield_on_timeout=True, ignore_permission_denied=True
+    ):
+        # What changed during the run before was not yet watched.
+        if caught_up and not changes:
+            continue
+        caught_up = True
+        before, there = there, {path for path in paths if _is_there(path)}
+        # What is gone leaves the index once, which then knows it no more.
+        report = indexer.index_paths([path for path in paths if path in before | there])
+        skipped = set(report.skipped)
+        if report.documents or report.removed or skipped != told:
+            print_report(report, quiet=quiet)
+        told = skipped
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
 
 
 class _Bar:
@@ -178,7 +201,7 @@ class _Bar:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[document]}"),
+            TextColumn("{task.fields[document]}", style="dim", markup=False),
             console=console,
             disable=silent or not console.is_terminal,
             transient=True,
@@ -196,6 +219,7 @@ class _Bar:
 
     def advance(self, weight: int, document: str) -> None:
         if self._task is not None:
+            document = one_line(document)
             shown = document if len(document) <= 40 else f"…{document[-39:]}"
             self._progress.update(self._task, advance=weight, document=shown)
 

@@ -53,6 +53,9 @@ def use(workspace: Workspace, name: str, as_json: bool) -> None:
     A model of the hub is fetched: its size, this disk and this memory are compared first,
     and its revision is kept from then on.
     """
+    from adapters.fitting import of_others
+    from adapters.registry import Registry
+
     facts = _found(name, silent=as_json)
     # A folder is meant from wherever the command is run, and a branch as it is now.
     chosen = f"{facts.name}@{facts.revision}" if facts.revision and "@" in name else facts.name
@@ -60,6 +63,14 @@ def use(workspace: Workspace, name: str, as_json: bool) -> None:
     _show(facts, as_json, f"{chosen} is the model now; {path} says so.")
     if _VARIABLE in os.environ and os.environ[_VARIABLE] != chosen:
         click.echo(f"{_VARIABLE} is set and wins: {os.environ[_VARIABLE]}", err=True)
+    others = of_others(Registry(workspace.adapters_folder).all()[0], chosen)
+    if others:
+        names = ", ".join(sorted(adapter.name for adapter in others))
+        click.echo(
+            f"No question goes to {names} now, trained on another model: train anew with "
+            "`expert train`",
+            err=True,
+        )
 
 
 @command.command("list", epilog="Example: expert model list --json")

@@ -1,11 +1,13 @@
 """``expert search``: find passages and show where they stand."""
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.printable import one_line, printable, to_json
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ Examples:
   expert search "hydraulic leak" --filter "columns.cost>400" --json
   expert search "who approves travel?" --explain
 """
+_INT64 = 2**63
 # A column may be called anything, such as "Cost (USD)".
 _CONDITION = re.compile(r"\s*([^\s<>=!][^<>=!]*?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 
@@ -46,7 +49,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Search the index and show the passages found, best first."""
-    if not question.strip():
+    question = printable(question).strip()
+    if not question:
         raise click.UsageError("the question is empty")
     filters = parse_conditions(conditions)
     workspace.require_index()
@@ -66,7 +70,7 @@ def command(
         content: dict[str, Any] = {"hits": [_contract(hit) for hit in found.hits]}
         if steps is not None:
             content["explain"] = steps.to_dict()
-        click.echo(json.dumps(content, ensure_ascii=False))
+        click.echo(to_json(content))
         return
     from rich.console import Console
 
@@ -83,8 +87,6 @@ def command(
 
 def _print_steps(console: "Console", steps: "Steps") -> None:
     from rich.text import Text
-
-    from agent.printable import one_line
 
     console.print(
         Text(f"Keywords found {steps.by_words} of these, vectors {steps.by_vector}.", style="dim")
@@ -120,16 +122,21 @@ def parse_conditions(conditions: tuple[str, ...]) -> dict[str, Any] | None:
             {
                 "field": field if field.startswith("meta.") else f"meta.{field}",
                 "operator": "==" if operator == "=" else operator,
-                "value": _value(value),
+                "value": _value(operator, value),
             }
         )
     return {"operator": "AND", "conditions": parsed} if parsed else None
 
 
-def _value(text: str) -> Any:
+def _value(operator: str, text: str) -> Any:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        return text
+    # Documents hold such numbers as text; of a long one it can still be told what is less.
+    if isinstance(value, float) and not math.isfinite(value):
+        return text
+    if isinstance(value, int) and abs(value) >= _INT64 and operator in ("=", "!="):
         return text
     return value if isinstance(value, str | int | float | bool) else text
 

@@ -84,6 +84,7 @@ def _listed(trace: "Trace") -> dict[str, Any]:
 def _list(traces: "list[Trace]") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True, style="cyan")
@@ -93,7 +94,7 @@ def _list(traces: "list[Trace]") -> None:
     for trace in reversed(traces):
         told = trace.content
         sure = "" if told["abstained"] else f"{told['confidence']:.2f}"
-        table.add_row(trace.id, told["route"], sure, one_line(told["question"]))
+        table.add_row(trace.id, told["route"], sure, Text(one_line(told["question"])))
     console = Console(highlight=False)
     if console.is_terminal:
         console.print(table)

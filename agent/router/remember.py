@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adapters.cache import entry
+from adapters.sqlite_reading import open_to_read
+from agent.errors import WorkspaceError
 from agent.router.features import content_words
 from agent.router.memory import Known, Memory
 from agent.workspace import Workspace
@@ -80,7 +82,10 @@ def remember(workspace: Workspace, embedder: Embedder, known: Memory | None = No
 
 
 def index_stamp(workspace: Workspace) -> str:
-    """Return what changes when the index does; empty where nothing is indexed."""
+    """Return what changes when the index does; empty where nothing is indexed.
+
+    :raises WorkspaceError: When the catalogue cannot be read.
+    """
     own = workspace.settings.retrieval.pipeline
     if own is not None:
         return f"pipeline {own}"
@@ -88,10 +93,13 @@ def index_stamp(workspace: Workspace) -> str:
     if not path.is_file():
         return ""
     # Without the catalogue's own class, whose import takes longer than a decision.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        count, last = db.execute(
-            "SELECT count(*), max(indexed_at) FROM documents WHERE status = 'done'"
-        ).fetchone()
+    try:
+        with closing(open_to_read(path)) as db:
+            count, last = db.execute(
+                "SELECT count(*), max(indexed_at) FROM documents WHERE status = 'done'"
+            ).fetchone()
+    except sqlite3.Error as error:
+        raise WorkspaceError(f"cannot read the catalogue {path}: {error}") from None
     return f"{count} documents, {last or 0:.3f}" if count else ""
 
 
@@ -101,9 +109,13 @@ def references(workspace: Workspace) -> dict[str, str]:
 
 
 def _adapters(workspace: Workspace) -> "list[RegisteredAdapter]":
+    """Return the adapters that the model in use can be used with."""
+    from adapters.fitting import of_others
     from adapters.registry import Registry
 
-    return Registry(workspace.adapters_folder).all()[0]
+    found = Registry(workspace.adapters_folder).all()[0]
+    others = of_others(found, workspace.settings.model.name)
+    return [adapter for adapter in found if adapter not in others]
 
 
 def _known(adapter: "RegisteredAdapter", embedder: Embedder, before: Memory | None) -> Known:

@@ -1,6 +1,6 @@
 """Answer what asks for counts, sums and extremes from the index's tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from pipelines.answer import Answer
@@ -34,10 +34,14 @@ class TableAnswerer:
     """Reads questions as queries and answers them; several threads may ask.
 
     :param tables: The index's tables, looked into only for questions that have a cue.
+    :param unfinished: Returns the documents that are half written: what is counted in them is not
+        answered.
     """
 
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
+    def __init__(
+        self, tables: Tables, unfinished: Callable[[], Collection[str]] = frozenset
+    ) -> None:
+        self.tables, self._unfinished = tables, unfinished
         self._vocabularies: dict[str, Vocabulary] = {}
         self._last: tuple[str, list[Vocabulary], Reading] = ("", [], Reading(None))
 
@@ -99,6 +103,10 @@ class TableAnswerer:
 
     def _answer(self, result: TableResult) -> TableAnswer:
         query = result.query
+        if result.table.document in self._unfinished():
+            return _withheld(
+                f"the table {result.table.name} is half read: let `expert index` come to its end"
+            )
         if not result.values or (result.value is None and query.aggregate != "none"):
             return _withheld(f"no row of the table {result.table.name} has a value for this")
         vocabulary = self._vocabulary(result.table)

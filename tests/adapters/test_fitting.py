@@ -8,7 +8,7 @@ import pytest
 from adapters.architecture import read_architecture
 from adapters.card import AdapterCard, base_of
 from adapters.errors import AdapterError
-from adapters.fitting import FittingAdapters
+from adapters.fitting import FittingAdapters, of_others
 from adapters.lora_files import TARGETS
 from adapters.models import ModelFiles
 from adapters.registry import Registry
@@ -52,3 +52,12 @@ def test_another_models_adapter_is_refused(
         "adapter hr@2 was trained on tiny, which is not the model in use, other: "
         "use that model, or train the adapter anew"
     )
+
+
+def test_those_of_another_model_are_told_apart(
+    registry: Registry, small_model: Any, base: ModelFiles, tmp_path: Path
+) -> None:
+    found, _ = registry.all()
+    assert of_others(found, str(base.folder)) == []
+    assert of_others(found, str(small_model("sliding window")[1])) == found
+    assert of_others(found, str(tmp_path / "none such")) == []

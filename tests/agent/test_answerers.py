@@ -52,6 +52,12 @@ def test_a_damaged_measurement_says_what_to_do(workspace: Workspace) -> None:
         chosen_answerer(workspace)
 
 
+def test_a_measurement_that_cannot_be_kept_is_one_line(workspace: Workspace) -> None:
+    (workspace.path / MEASURED).mkdir(parents=True)
+    with pytest.raises(WorkspaceError, match=r"cannot write .*answerers\.json: is a directory"):
+        record(workspace, {"quote": {"right": 0.1, "questions": 9}, "phi3": {"right": 0.9}})
+
+
 def test_a_model_of_inference_that_is_named_is_asked_for(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

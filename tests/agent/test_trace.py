@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from haystack.tracing import Span, Tracer
 
 from agent.errors import TraceError
 from agent.expert import Expert, Reply
-from agent.trace import Trace, TraceStore
+from agent.trace import Recorder, Trace, TraceStore
 from agent.workspace import Workspace
+from pipelines.answer import Answer
 
 LEAVE = "How many days of annual leave do full-time staff earn?"
 LOCKED = "Where is postgres://anna:secret@db/hr, and how many days?"
@@ -102,6 +104,32 @@ def test_an_answer_is_not_lost_with_its_trace(
             assert expert.ask(LEAVE).answer.text
         reply = expert.ask(LEAVE)
     assert (reply.answer.abstained, reply.trace) == (False, None)
+
+
+def test_an_answer_is_not_lost_whatever_fails(
+    own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def fail(_: TraceStore, trace: Trace) -> None:
+        both.wait(10)
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(TraceStore, "add", fail)
+    reply = Reply("When?", "When?", Answer(None, 0.1), "abstain", None, (), (), {})
+    recorder = Recorder(own_workspace)
+    with (
+        ThreadPoolExecutor(2) as threads,
+        pytest.warns(UserWarning, match="no room; answers are no longer traced") as told,
+    ):
+        kept = list(threads.map(recorder.keep, [reply, reply]))
+    assert kept == [reply, reply]
+    assert len(told) == 1
+
+
+def test_as_many_as_there_are_can_be_asked_for(store: TraceStore) -> None:
+    store.add(Trace("20261128-1", False, {}))
+    assert len(store.latest(2**70)) == 1
 
 
 def test_names_that_fit_none_or_two_are_refused(store: TraceStore, tmp_path: Path) -> None:

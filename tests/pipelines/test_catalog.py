@@ -21,6 +21,7 @@ def test_entries_come_back_as_written(tmp_path: Path) -> None:
         assert catalog.text("/docs", "b.md") == "Grüße\n"
         assert catalog.text("/docs", "a.md") is None
         assert catalog.count() == {"open": 1, "done": 1}
+        assert catalog.unfinished() == {"a.md"}
 
 
 def test_putting_again_replaces_and_removing_forgets(tmp_path: Path) -> None:

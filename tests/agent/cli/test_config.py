@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +7,8 @@ import pytest
 from agent.settings import load_settings, setting_keys
 
 Expert = Callable[..., object]
+SHOWN = re.compile(r"# \w+ = [^(].*")
+NOT_SET = re.compile(r"^# (\w+) = \(not set; (.+)\)$", re.MULTILINE)
 
 
 def test_init_writes_a_settings_file_that_is_valid_and_complete(
@@ -25,11 +28,32 @@ def test_init_writes_defaults_that_load_when_uncommented(expert: Expert, tmp_pat
     expert("init")
     path = tmp_path / ".expert/expert.toml"
     lines = [
-        line.removeprefix("# ") if " = " in line and '= ""' not in line else line
+        line.removeprefix("# ") if SHOWN.fullmatch(line) else line
         for line in path.read_text().splitlines()
     ]
+    assert not any(SHOWN.fullmatch(line) for line in lines)
     path.write_text("\n".join(lines))
     assert load_settings(path) == load_settings(None)
+
+
+def test_init_says_what_to_write_where_nothing_is_set(expert: Expert, tmp_path: Path) -> None:
+    expert("init")
+    path = tmp_path / ".expert/expert.toml"
+    kinds = dict(NOT_SET.findall(path.read_text()))
+    assert kinds == {
+        "base_url": "a text in quotes",
+        "api_key": "a text in quotes",
+        "dimensions": "a whole number",
+        "pipeline": "a text in quotes",
+        "threshold": "a number from 0 to 1",
+        "nli": "a text in quotes",
+    }
+    values = {"a text in quotes": '"x"', "a whole number": "8", "a number from 0 to 1": "0.5"}
+    path.write_text(
+        NOT_SET.sub(lambda found: f"{found[1]} = {values[found[2]]}", path.read_text())
+    )
+    settings = load_settings(path)
+    assert (settings.answer.threshold, settings.embedder.dimensions) == (0.5, 8)
 
 
 def test_config_show_says_where_values_come_from_and_masks_secrets(

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agent.cli.search import parse_conditions
+
 Expert = Callable[..., object]
 
 LEAVE = """---
@@ -110,6 +112,32 @@ def test_rows_carry_typed_columns_to_filter_by(expert: Expert, documents: Path) 
     assert hit["meta"]["columns"]["cost"] == 420.5
     assert hit["meta"]["row"] == 2
     assert expert("search", "repair", "--filter", "format=pdf", "--json").json["hits"] == []
+
+
+def test_a_question_may_be_any_bytes(expert: Expert, documents: Path) -> None:
+    expert("index", "docs")
+    assert expert("search", "annual leave \udcff?", "--json").json["hits"]
+    assert expert("search", "\udcff").code == 2
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("serial=Infinity", "Infinity"),
+        ("serial!=NaN", "NaN"),
+        ("serial=1e999", "1e999"),
+        (f"serial={2**64}", str(2**64)),
+        (f"serial<{2**64}", 2**64),
+        (f"serial={2**62}", 2**62),
+        (f"serial={'9' * 5000}", "9" * 5000),
+        (f"serial={'[' * 100_000}", "[" * 100_000),
+        ("serial=true", True),
+    ],
+)
+def test_what_documents_keep_as_text_is_compared_as_text(condition: str, value: object) -> None:
+    filters = parse_conditions((condition,))
+    assert filters is not None
+    assert filters["conditions"][0]["value"] == value
 
 
 def test_as_many_hits_as_asked_for(expert: Expert, tmp_path: Path) -> None:

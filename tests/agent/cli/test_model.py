@@ -8,6 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from adapters.card import AdapterCard
+from adapters.registry import Registry
+
+HR = Path(__file__).parents[3] / "examples" / "hr" / "adapter"
 Expert = Callable[..., SimpleNamespace]
 
 
@@ -56,6 +60,15 @@ def test_the_model_in_use_is_noted_in_the_settings(expert: Expert, tmp_path: Pat
     assert expert("model", "use", "lab").code == 0
     shown = expert("config", "show", "--json").json["settings"]["model.name"]
     assert shown == {"value": "lab", "source": "file"}
+
+
+@pytest.mark.usefixtures("_lab")
+def test_adapters_of_another_model_are_named(expert: Expert, tmp_path: Path) -> None:
+    Registry(tmp_path / ".expert" / "adapters").publish(HR, AdapterCard.read(HR))
+    assert "hr-advisor" not in expert("model", "use", "lab").err
+    used = expert("model", "use", "lab-bare")
+    assert used.code == 0
+    assert "No question goes to hr-advisor now, trained on another model" in used.err
 
 
 @pytest.mark.usefixtures("_lab")

@@ -34,6 +34,14 @@ def test_the_last_answers_are_listed_and_each_is_shown(run: Run) -> None:
     assert "No answer   the documents found do not answer this" in last
 
 
+def test_a_question_is_shown_as_it_was_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = "What does [/b] end in [red]annual leave[/red]?"
+    run("ask", question, "--route", "retrieval")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert question in run("trace").out
+
+
 def test_traces_are_removed_when_that_is_confirmed(run: Run) -> None:
     run("ask", LEAVE)
     assert run("trace", "--clear", "--yes").out == "1 trace removed\n"

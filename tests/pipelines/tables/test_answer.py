@@ -56,6 +56,16 @@ def test_an_answer_says_what_was_counted(orders: Tables, question: str, text: st
     assert answer.written["query"]["table"] == "machine_work_orders"
 
 
+def test_nothing_is_counted_in_a_table_that_is_half_read(orders: Tables) -> None:
+    (table,) = orders.tables
+    found = TableAnswerer(orders, lambda: {table.document}).answer("How many work orders?")
+    assert found is not None
+    assert found.answer.text is None
+    assert found.answer.reason == (
+        "the table machine_work_orders is half read: let `expert index` come to its end"
+    )
+
+
 def test_rows_are_called_rows_where_a_table_s_name_is_no_plural(make_tables: MakeTables) -> None:
     tables = make_tables(fleet_index__csv="id,Rate\n1,10%\n2,20.5%\n3,5%\n")
     assert told(tables, "How many rows of the fleet index?").text == "3 rows of fleet_index."

@@ -23,7 +23,9 @@ def load_bitsandbytes() -> ModuleType:
         try:
             import bitsandbytes  # noqa: F401
         except ImportError:
-            raise ModelError("nf4 needs an extra: pip install 'phi-expert[train]'") from None
+            raise ModelError(
+                "nf4 needs an extra: in the checkout, pip install -e '.[train]'"
+            ) from None
         finally:
             del sys.modules["kernels"]
             if kernels is not None:

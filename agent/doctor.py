@@ -23,7 +23,6 @@ _EXTRAS = {
     "rerank": (("sentence_transformers",), "cross-encoder rerankers, sentence-transformers models"),
     "jina": (("haystack_integrations.components.embedders.jina",), "Jina embeddings by API"),
     "train": (("peft", "bitsandbytes", "trl"), "training adapters with QLoRA"),
-    "serve": (("fastapi", "uvicorn", "standardwebhooks"), "serving hooks over HTTP"),
     "postgres": (("psycopg",), "PostgreSQL tables"),
 }
 _HUB = ("huggingface.co", 443)
@@ -87,7 +86,7 @@ def _extras() -> Iterator[Check]:
     for extra, (modules, purpose) in _EXTRAS.items():
         missing = [name for name in modules if not _installed(name)]
         if missing:
-            advice = f"pip install 'phi-expert[{extra}]'"
+            advice = f"in the checkout: pip install -e '.[{extra}]'"
             yield Check(f"extra {extra}", "gap", f"not installed: {purpose}", advice)
         else:
             yield Check(f"extra {extra}", "ok", purpose)

@@ -13,7 +13,7 @@ from adapters.cache import write_whole
 from adapters.errors import AdapterError, TrainingError
 from adapters.training.examples import Example
 from agent.errors import WorkspaceError
-from agent.workspace import Workspace
+from agent.workspace import Workspace, cannot_write, locked
 
 if TYPE_CHECKING:
     from adapters.card import AdapterCard
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from adapters.training.config import TrainingConfig, TrainingResult
     from agent.training_data import Prepared
 
-EXTRA = "training needs the extra: pip install 'phi-expert[train]'"
+EXTRA = "training needs the extra: in the checkout, pip install -e '.[train]'"
 _LIBRARIES = ("trl", "peft", "datasets")
 # Shown to the router as what the adapter is asked.
 _MOST_QUESTIONS, _LONGEST = 1000, 10_000
@@ -155,26 +155,25 @@ def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> 
     :param resume: Go on with what was cut off there.
     :param anew: Throw away what was cut off there.
     :raises WorkspaceError: When another process trains there, or a training was cut off and
-        neither is wanted.
+        neither is wanted, or the folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
     from adapters.training.checkpoints import Checkpoints
 
     workspace.create()
     root = workspace.path / "runs" / "training"
-    root.mkdir(exist_ok=True)
-    folder = root / name
     try:
-        with FileLock(root / f"{name}.lock", timeout=0):
-            if Checkpoints(folder).cut_off and not (resume or anew):
-                raise WorkspaceError(
-                    f"a training of {name} was cut off: give --resume to go on with it, "
-                    "or --anew to begin again"
-                )
-            yield folder
-    except Timeout:
-        raise WorkspaceError(f"{name} is being trained by another process: wait for it") from None
+        root.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(root, error) from None
+    folder = root / name
+    busy = f"{name} is being trained by another process: wait for it"
+    with locked(root / f"{name}.lock", busy):
+        if Checkpoints(folder).cut_off and not (resume or anew):
+            raise WorkspaceError(
+                f"a training of {name} was cut off: give --resume to go on with it, "
+                "or --anew to begin again"
+            )
+        yield folder
 
 
 def changed_since(workspace: Workspace, name: str, prepared: "Prepared") -> str | None:

@@ -188,7 +188,7 @@ def main() -> None:
             }
             values |= measured(workspace, rivals, questions, 1 if options.quick else options.cold)
     except ImportError as error:
-        parser.error(f"{str(error).splitlines()[0]}: pip install 'phi-expert[bench]'")
+        parser.error(f"{str(error).splitlines()[0]}: pip install -e '.[bench]'")
     report("end_to_end", values, options.json)
 
 

@@ -39,7 +39,7 @@ class MissingExtraError(PipelineError):
     """Raised when a feature needs an optional extra that is not installed; names it."""
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an extra: pip install 'phi-expert[{extra}]'")
+        super().__init__(f"{feature} needs an extra: in the checkout, pip install -e '.[{extra}]'")
 
 
 class PipelineDefinitionError(PipelineError):

@@ -44,6 +44,8 @@ def run_bash(code: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_code_blocks_run(name: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
+    # As `make` leaves it in the checkout.
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     lab_model()
     for language, code in BLOCK.findall((ROOT / name).read_text(encoding="utf-8")):
         if language == "bash":

@@ -70,7 +70,8 @@ def train(
             from adapters.training import trainer  # noqa: F401 - to say here what is missing
     except ImportError as error:
         raise TrainingError(
-            f"training needs an extra ({error.name} is missing): pip install 'phi-expert[train]'"
+            f"training needs an extra ({error.name} is missing): "
+            "in the checkout, pip install -e '.[train]'"
         ) from None
     with quiet():
         return _Run(config, train, held_out, folder, told).result()

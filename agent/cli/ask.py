@@ -51,9 +51,9 @@ def command(
 ) -> int:
     """Answer a question, with the places that the answer rests on.
 
-    Where there are adapters the router chooses: from the documents, by an adapter from what it
-    has learned, by both, or not at all. QUESTION is read from standard input when it is "-".
-    Exits with 3 when there is no answer.
+    The router chooses how: from the documents, or not at all, and where there are adapters also
+    by one from what it has learned, or by both. QUESTION is read from standard input when it
+    is "-". Exits with 3 when there is no answer.
     """
     if adapter is not None and answerer is not None:
         raise click.UsageError("--adapter writes by itself: leave --answerer out")

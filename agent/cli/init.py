@@ -9,6 +9,14 @@ from agent.errors import WorkspaceError
 from agent.settings import FILE_NAME, Settings
 from agent.workspace import Workspace
 
+_HEAD = """\
+# Settings of this expert. A line "# name = value" shows the default; take its # away to
+# change the value. Where it says "(not set; …)" there is none: write one in its place.
+
+"""
+# By the type that JSON schema gives.
+_KINDS = {"string": "a text in quotes", "integer": "a whole number", "number": "a number"}
+
 
 @click.command("init", epilog="Example: expert init --store weaviate")
 @click.option("--store", type=click.Choice(["sqlite", "weaviate"]), default="sqlite")
@@ -41,6 +49,7 @@ def _template(chosen: dict[str, str]) -> str:
         value = getattr(defaults, name)
         if hasattr(value, "model_fields_set"):
             lines = [f"# {field.description}" if field.description else "", f"[{name}]"]
+            schema = type(value).model_json_schema()["properties"]
             for key, inner in type(value).model_fields.items():
                 lines += _setting(
                     tomlkit,
@@ -48,20 +57,27 @@ def _template(chosen: dict[str, str]) -> str:
                     getattr(value, key),
                     inner.description or "",
                     chosen.get(f"{name}.{key}"),
+                    schema[key],
                 )
             sections.append("\n".join(line for line in lines if line))
         else:
-            top += _setting(tomlkit, name, value, field.description or "", chosen.get(name))
-    head = "# Settings of this expert. A line in comments shows the default.\n"
-    return head + "\n".join(top) + "\n\n" + "\n\n".join(sections) + "\n"
+            top += _setting(tomlkit, name, value, field.description or "", chosen.get(name), {})
+    return _HEAD + "\n".join(top) + "\n\n" + "\n\n".join(sections) + "\n"
 
 
-def _setting(tomlkit: Any, key: str, default: Any, about: str, chosen: str | None) -> list[str]:
+def _setting(
+    tomlkit: Any, key: str, default: Any, about: str, chosen: str | None, schema: dict[str, Any]
+) -> list[str]:
     value = chosen if chosen is not None else default
-    shown = (
-        '""'
-        if value is None
-        else tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
-    )
+    if value is None:
+        return [f"# {about}", f"# {key} = (not set; {_kind(schema)})"]
+    shown = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
     hidden = "# " if chosen is None else ""
     return [f"# {about}", f"{hidden}{key} = {shown}"]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """Say what may be written for a setting that need not be set, by its JSON schema."""
+    one: dict[str, Any] = next(each for each in schema["anyOf"] if each["type"] != "null")
+    kind = _KINDS[one["type"]]
+    return f"{kind} from {one['minimum']} to {one['maximum']}" if "maximum" in one else kind

@@ -20,14 +20,14 @@ Examples:
 """
 _EVAL_EXAMPLES = """\b
 Examples:
-  expert lab eval --squad dev-v2.0.json.gz
-  expert lab eval --squad dev-v2.0.json.gz --model lab-bare --delta lab-run --passages 6
+  expert lab eval --squad dev-v2.0.json.gz --held-out
+  expert lab eval --squad dev-v2.0.json.gz --held-out --model lab-bare --delta lab-run
 """
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-@click.group("lab", epilog="Example: expert lab eval --squad dev-v2.0.json.gz")
+@click.group("lab", epilog="Example: expert lab eval --squad dev-v2.0.json.gz --held-out")
 def command() -> None:
     """Teach the lab model to read sources, and measure how well it does."""
 
@@ -168,11 +168,12 @@ def train(
     )
     for sentence in result.said:
         click.echo(sentence)
-    click.echo(f"Measure it: expert lab eval --model lab-bare --delta {target} --squad FILE")
+    measure = f"expert lab eval --model lab-bare --delta {target} --squad FILE --held-out"
+    click.echo(f"Measure it: {measure}")
 
 
 @command.command("eval", epilog=_EVAL_EXAMPLES)
-@click.option("--squad", type=_FILE, required=True, help="A SQuAD 2.0 file it did not learn from.")
+@click.option("--squad", type=_FILE, required=True, help="A SQuAD 2.0 file.")
 @click.option("--model", default="lab", show_default=True, metavar="lab|lab-bare|ID|FOLDER")
 @click.option("--delta", type=_FOLDER, help="Answer with this adapter on.")
 @click.option("--passages", type=click.IntRange(1, 12), default=3, show_default=True)
@@ -190,7 +191,9 @@ def evaluate(
 ) -> None:
     """Ask questions over a few sentences, one of which answers, and score the replies.
 
-    As many questions without an answer are asked as with one.
+    As many questions without an answer are asked as with one. Give --held-out where the file is
+    what ``expert lab data`` had for --squad2, since the rest of it was learned from; for the
+    model that ships that is SQuAD 2.0's development file.
     """
     from adapters.base import load_model
     from adapters.models import find_local

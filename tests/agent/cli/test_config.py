@@ -49,9 +49,7 @@ def test_init_says_what_to_write_where_nothing_is_set(expert: Expert, tmp_path: 
         "nli": "a text in quotes",
     }
     values = {"a text in quotes": '"x"', "a whole number": "8", "a number from 0 to 1": "0.5"}
-    path.write_text(
-        NOT_SET.sub(lambda found: f"{found[1]} = {values[found[2]]}", path.read_text())
-    )
+    path.write_text(NOT_SET.sub(lambda found: f"{found[1]} = {values[found[2]]}", path.read_text()))
     settings = load_settings(path)
     assert (settings.answer.threshold, settings.embedder.dimensions) == (0.5, 8)
 

@@ -121,7 +121,8 @@ def test_without_the_extra_it_says_what_to_install(
     found = expert("train", "rooms", str(rooms), "--model", str(model))
 
     assert found.code == 1
-    assert found.err == "expert: training needs the extra: pip install 'phi-expert[train]'\n"
+    advice = "in the checkout, pip install -e '.[train]'"
+    assert found.err == f"expert: training needs the extra: {advice}\n"
 
 
 def test_rows_of_several_domains_are_pointed_out(expert: Run, model: Path, rooms: Path) -> None:

@@ -151,7 +151,7 @@ def test_the_missing_extra_is_named():
         "except MissingExtraError as error:\n    print(error)\n"
     )
     printed = subprocess.check_output([sys.executable, "-c", script], text=True)
-    assert printed.strip().endswith("pip install 'phi-expert[weaviate]'")
+    assert printed.strip().endswith("in the checkout, pip install -e '.[weaviate]'")
 
 
 def test_importing_it_loads_no_torch():

@@ -188,12 +188,25 @@ class AgentAnswerer:
             # Its first token is the form's, and says nothing of how sure the model is.
             meta = said.meta | {"first_log_probability": said.meta["mean_log_probability"]}
             reply = ChatMessage.from_assistant(said.text, meta=meta)
-            return checked(query, reply, asked, evidence, self.threshold, may_repeat=False)
+            return self._checked(query, reply, asked, evidence)
         if done["exit_reason"] == _SPENT:
             return Answer(None, 0.0, reason=NO_TOKENS, answerer="phi3")
         messages = prompt(query, evidence)
         (reply,) = self.generator.run(messages, _telling(on_text))["replies"]
-        return checked(query, reply, messages, evidence, self.threshold, may_repeat=False)
+        return self._checked(query, reply, messages, evidence)
+
+    def _checked(
+        self, query: str, reply: ChatMessage, asked: list[ChatMessage], evidence: list[Evidence]
+    ) -> Answer:
+        return checked(
+            query,
+            reply,
+            asked,
+            evidence,
+            self.threshold,
+            may_repeat=False,
+            entails=self._entails,
+        )
 
 
 def _telling(on_text: Callable[[str], None] | None) -> Callable[[StreamingChunk], None] | None:
@@ -216,7 +229,10 @@ def steps_of(messages: list[ChatMessage]) -> list[dict[str, Any]]:
 
 
 def _cited(answer: Answer, tables: Mapping[str, tuple[Citation, ...]]) -> Answer:
-    """Return an answer whose marks point at a table's rows where they pointed at its result."""
+    """Return an answer that points at a table's rows where it pointed at its result."""
+    if answer.nearest is not None:
+        ((row, *_),) = with_rows([answer.nearest], tables)
+        answer = replace(answer, nearest=row)
     if answer.text is None or not tables:
         return answer
     places = with_rows(answer.citations, tables)

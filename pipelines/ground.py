@@ -1,7 +1,8 @@
 """Hold what a language model wrote against its evidence, sentence by sentence."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from adapters.training.sameness import content_words
@@ -11,7 +12,7 @@ from pipelines.embed.embedder import Embedder
 from pipelines.embed.opening import open_embedder
 from pipelines.entailment import Entails, Verdict
 from pipelines.evidence import Evidence
-from pipelines.facts import faults, stems
+from pipelines.facts import faults, plain, stems
 from pipelines.sentences import sentence_spans
 
 # A sentence is backed where so many of its words stand in the source or the question, or where
@@ -19,16 +20,36 @@ from pipelines.sentences import sentence_spans
 _BACKED, _ALIKE = 0.75, 0.6
 
 _EMPTY = frozenset(["yes", "no", "not", "none"])
+# Stand in many a source for something else: "Dial No. 5".
+_BARE = frozenset(["yes", "no"])
+_ENUMERATOR = re.compile(r"[-*\s(]*(?:step\s+)?(\d{1,2})[.):][*)]*\s+(?=\S)", re.IGNORECASE)
 
 Alike = Callable[[str, Sequence[str]], float]
 """Returns the cosine of a text and the likest of others."""
 
 
 @dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A sentence of a reply, without its marks.
+
+    :param shown: As it was written.
+    :param said: Without its number in a list, which no source need have.
+    :param cited: The pieces that it cites, from 0.
+    :param line: The line of the reply that it stands on.
+    """
+
+    shown: str
+    said: str
+    cited: Sequence[int]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grounded:
     """A reply without what its evidence does not back.
 
-    :param reply: The sentences that are backed, each with the mark of what backs it.
+    :param reply: The sentences that are backed, each with the mark of what backs it, in lines
+        as they were written.
     :param claims: All sentences, also those left out.
     """
 
@@ -69,27 +90,31 @@ def ground(
     :raises EmbedderError: When the embedder cannot be loaded.
     :raises GroundingError: When the judge cannot be loaded.
     """
-    claims, kept = [], []
+    claims, kept, line = [], "", 0
     sentences = _sentences(reply, len(evidence))
     verdicts = _verdicts(sentences, evidence, entails)
-    for (sentence, cited), judged in zip(sentences, verdicts, strict=True):
+    for sentence, judged in zip(sentences, verdicts, strict=True):
         held = _Held(question, sentence, evidence, judged, alike or nearness)
-        claim, marks = _best(held, cited, len(evidence))
+        claim, marks = _best(held, sentence.cited, len(evidence))
         claims.append(claim)
         if claim.fault is None:
-            kept.append(f"{sentence} [{', '.join(str(mark + 1) for mark in marks)}]")
-    return Grounded(" ".join(kept), tuple(claims))
+            # What has no stop, as in a list, would run into the next.
+            gap = "\n" if sentence.line > line else " "
+            cited = ", ".join(str(mark + 1) for mark in marks)
+            kept += f"{gap if kept else ''}{sentence.shown} [{cited}]"
+            line = sentence.line
+    return Grounded(kept, tuple(claims))
 
 
 def _verdicts(
-    sentences: Sequence[tuple[str, list[int]]],
+    sentences: Sequence[_Sentence],
     evidence: Sequence[Evidence],
     entails: Entails | None,
 ) -> list[Sequence[Verdict]]:
     """Return the judge's verdicts on each sentence and each piece, asked for all at once."""
     if entails is None or not sentences:
         return [["neutral"] * len(evidence) for _ in sentences]
-    pairs = [(piece.text, sentence) for sentence, _ in sentences for piece in evidence]
+    pairs = [(piece.text, sentence.said) for sentence in sentences for piece in evidence]
     found = entails(pairs)
     return [found[n : n + len(evidence)] for n in range(0, len(found), len(evidence))]
 
@@ -113,16 +138,21 @@ def _best(held: "_Held", cited: Sequence[int], pieces: int) -> tuple[Claim, Sequ
     return (first or [max(rest, key=lambda claim: claim.support)])[0], []
 
 
-def _sentences(reply: str, pieces: int) -> list[tuple[str, list[int]]]:
-    """Return the sentences without marks, and which pieces each cites, from 0."""
-    found: list[tuple[str, list[int]]] = []
+def _sentences(reply: str, pieces: int) -> list[_Sentence]:
+    found: list[_Sentence] = []
+    last = 0
     for start, end in sentence_spans(reply):
         text, numbers = without_marks(reply[start:end])
         cited = list(dict.fromkeys(n - 1 for n in numbers if 0 < n <= pieces))
         if any(letter.isalnum() for letter in text):
-            found.append((text, cited))
+            listed, said = _ENUMERATOR.match(text), text
+            # Any other number may be what is said: "3. May".
+            if listed and int(listed[1]) in (1, last + 1):
+                last, said = int(listed[1]), text[listed.end() :]
+            found.append(_Sentence(text, said, cited, reply.count("\n", 0, start)))
         elif found:  # a mark behind the stop
-            found[-1] = found[-1][0], list(dict.fromkeys([*found[-1][1], *cited]))
+            both = dict.fromkeys([*found[-1].cited, *cited])
+            found[-1] = replace(found[-1], cited=list(both))
     return found
 
 
@@ -134,7 +164,7 @@ class _Held:
     """
 
     question: str
-    sentence: str
+    sentence: _Sentence
     evidence: Sequence[Evidence]
     judged: Sequence[Verdict]
     alike: Alike
@@ -144,20 +174,22 @@ class _Held:
         pieces = [self.evidence[n] for n in numbers]
         text = "\n".join(piece.text for piece in pieces)
         known = "\n".join([self.question, *(piece.context for piece in pieces)])
-        said = stems(content_words(self.sentence))
-        there = stems(content_words(f"{known}\n{text}"))
+        sentence = self.sentence.said
+        said = stems(content_words(plain(sentence)))
+        there = stems(content_words(plain(f"{known}\n{text}")))
         support = len(said & there) / len(said) if said else 1.0
-        fault = next(faults(self.sentence, text, known), None)
-        if not self.question and not content_words(self.sentence) - _EMPTY:
+        fault = next(faults(sentence, text, known), None)
+        told = content_words(sentence)
+        if (told and told <= _BARE) or (not self.question and told <= _EMPTY):
             fault = fault or "it says nothing that a source could"
         verdicts = {self.judged[n] for n in numbers}
         if fault is None and "contradiction" in verdicts:
             fault = "it contradicts what stands there"
         if fault is None and support < _BACKED and "entailment" not in verdicts:
             parts = [text[start:end] for start, end in sentence_spans(text)]
-            if self.alike(self.sentence, parts or [text]) < _ALIKE:
+            if self.alike(sentence, parts or [text]) < _ALIKE:
                 fault = "too little of it stands there"
-        return Claim(self.sentence, support, fault)
+        return Claim(self.sentence.shown, support, fault)
 
 
 @cache

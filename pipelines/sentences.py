@@ -28,8 +28,8 @@ _STARTERS = _words(
 # Never the last word of a sentence that goes on with a capital letter.
 _NEVER_LAST = _words(
     "dr mr mrs ms mx messrs mme mlle prof gen sen rep gov capt cpt cmdr lt col maj sgt adm rev hon "
-    "pres supt insp mt ft fr e.g eg i.e ie cf vs v viz approx incl esp resp aka a.k.a ca c.f attn "
-    "asst assoc dir st ste"
+    "pres supt insp mt fr e.g eg i.e ie cf vs v viz approx incl esp resp aka a.k.a ca c.f attn "
+    "asst assoc dir ste"
 )
 # Not the last word where a number, a numeral or a single letter follows: "No. 5", "App. B".
 _BEFORE_NUMBER = _words(
@@ -40,7 +40,7 @@ _BEFORE_NUMBER = _words(
 # May end a sentence or not; the next word decides.
 _MAYBE_LAST = _words(
     "inc ltd co corp llc plc bros gmbh jr sr esq etc al dept univ inst assn natl intl govt ave "
-    "blvd rd hwy est ext tel max min avg temp qty misc mfg mfr equip maint hyd elec mech "
+    "blvd rd st hwy ft est ext tel max min avg temp qty misc mfg mfr equip maint hyd elec mech "
     "jan feb mar apr jun jul aug sep sept oct nov dec "
     "mon tue tues wed thu thur thurs fri sat sun ph.d phd"
 )

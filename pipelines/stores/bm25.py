@@ -110,17 +110,18 @@ class Bm25:
         old = self._view
         if generation == old.generation:
             return old
-        changed, self._blocks = changed_blocks(connection, self._blocks)
-        lengths = np.zeros((max(self._blocks, default=-1) + 1) * BLOCK_ROWS, np.uint32)
+        changed, blocks = changed_blocks(connection, self._blocks)
+        lengths = np.zeros((max(blocks, default=-1) + 1) * BLOCK_ROWS, np.uint32)
         kept = min(len(lengths), len(old.lengths))
         lengths[:kept] = old.lengths[:kept]
         for block in changed:
-            if block in self._blocks:
+            if block in blocks:
                 part = slice(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
                 lengths[part] = _read_lengths(connection, block)
         (documents,) = connection.execute("SELECT count(*) FROM documents").fetchone()
         average = max(1.0, float(lengths.sum())) / max(1, documents)
         penalties = (K1 * (1 - B + B * lengths / average)).astype(np.float32)
+        self._blocks = blocks
         self._view = _View(generation, lengths, penalties, documents)
         return self._view
 

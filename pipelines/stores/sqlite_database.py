@@ -55,8 +55,9 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._write_lock = threading.RLock()
-        # In the file's own terms: asked for, or forced by the file's permissions.
-        self._immutable = False
+        # As the file was when it was opened without locks, which a folder closed to writing
+        # leaves no room for; None where locks are held.
+        self._seen: tuple[int, ...] | None = None
         with self._errors():
             self._writer = self._open_first()
 
@@ -71,18 +72,20 @@ class Database:
                 with self._write_lock, _transaction(self._writer, "BEGIN"):
                     yield self._writer
                 return
+            self._follow()
+            idle, seen = self._idle, self._seen
             try:
-                connection = self._idle.pop()
+                connection = idle.pop()
             except IndexError:
                 connection = self._connect()
             try:
-                with _transaction(connection, "BEGIN"):
+                with self._unchanged(seen), _transaction(connection, "BEGIN"):
                     yield connection
             finally:
-                if self._closed:
+                if self._closed or idle is not self._idle:
                     connection.close()
                 else:
-                    self._idle.append(connection)
+                    idle.append(connection)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -119,19 +122,53 @@ class Database:
         if self.read_only and not file.exists():
             raise StoreError(f"there is no document store at {self.path}; index documents first")
         if _may_write(file if file.exists() else file.parent):
+            self._seen = None
             with closing(self._connect(migrating=True)) as connection:
                 sqlite_schema.migrate(connection, self.path)
             return self._connect()
-        self._immutable = not _may_write(file.parent) and not _has_log(file)
+        seen = _state(file)
+        self._seen = None if _may_write(file.parent) or seen[-1] else seen
         connection = self._connect()
         sqlite_schema.require_current(connection, self.path)
         return connection
+
+    def _follow(self) -> None:
+        """Open the file anew where no lock kept another process from writing it, and one has."""
+        file = Path(self.path)
+        if self._seen is None or self._seen == _state(file):
+            return
+        with self._write_lock:
+            if self._seen is None or self._seen == _state(file):
+                return
+            idle, self._idle = self._idle, []
+            for connection in (*idle, self._writer):
+                connection.close()
+            try:
+                self._writer = self._open_first()
+            except BaseException:
+                self._seen = ()  # tried again by the next reader
+                raise
+
+    @contextmanager
+    def _unchanged(self, seen: tuple[int, ...] | None) -> Iterator[None]:
+        """Refuse what is read while the file changes, where no lock keeps it from changing."""
+        try:
+            yield
+        except (sqlite3.Error, StoreError):
+            self._refuse_changed(seen)
+            raise
+        self._refuse_changed(seen)
+
+    def _refuse_changed(self, seen: tuple[int, ...] | None) -> None:
+        # A log alone leaves the file as it is.
+        if seen is not None and _state(Path(self.path))[:-1] != seen[:-1]:
+            raise StoreError(f"the document store {self.path} {_ADVICE[sqlite3.SQLITE_BUSY]}")
 
     def _connect(self, *, migrating: bool = False) -> sqlite3.Connection:
         if self.path == MEMORY:
             target = MEMORY
         else:
-            mode = "immutable=1" if self._immutable else f"mode={self._mode(migrating)}"
+            mode = f"mode={self._mode(migrating)}" if self._seen is None else "immutable=1"
             target = f"file:{quote(str(Path(self.path).absolute()))}?{mode}"
         connection = sqlite3.connect(
             target,
@@ -171,6 +208,9 @@ class Database:
             ) from error
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
+            file = Path(self.path)
+            if code == sqlite3.SQLITE_CANTOPEN and _log_size(file) and not _may_write(file.parent):
+                code = sqlite3.SQLITE_BUSY  # just begun or ended: the log has no locks beside it
             # The low byte is the error, the others say where it came from.
             advice = _ADVICE.get(code & 0xFF) if code is not None else None
             raise StoreError(
@@ -182,9 +222,20 @@ def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _has_log(file: Path) -> bool:
-    log = file.with_name(file.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
+def _state(file: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written, and last the size of its log."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return (0,)
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, _log_size(file)
+
+
+def _log_size(file: Path) -> int:
+    try:
+        return file.with_name(file.name + "-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager

@@ -167,13 +167,15 @@ class VectorMatrix:
         generation, dimension = connection.execute("SELECT * FROM state").fetchone()
         if generation == self._generation:
             return self._view
+        # Should reading fail half-way, what the matrix holds is of no generation.
+        self._generation = -1
         if self._matrix.shape[1] != (dimension or 0):
             self._blocks = {}
             self._matrix = np.zeros((0, dimension or 0), np.float32)
             self._scales = np.zeros(0, np.float32)
             self._view = View(self._matrix, self._scales)
         changed, current = changed_blocks(connection, self._blocks)
-        self._generation, self._blocks = generation, current
+        self._blocks = {n: known for n, known in self._blocks.items() if n not in changed}
         if dimension and changed:
             rows = (max(current, default=-1) + 1) * BLOCK_ROWS
             self._make_room(rows)
@@ -181,6 +183,7 @@ class VectorMatrix:
                 if block in current:
                     self._load(connection, block)
             self._view = View(self._matrix[:rows], self._scales[:rows])
+        self._generation, self._blocks = generation, current
         return self._view
 
     def _make_room(self, rows: int) -> None:

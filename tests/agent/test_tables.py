@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from agent.assemble import open_indexer
 from agent.cli import run
 from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Reply
+from agent.router.component import QuestionRouter
 from agent.suite import read_suite
 from agent.workspace import Workspace
 from pipelines.catalog import Catalog
@@ -63,6 +65,33 @@ def test_the_router_leaves_a_count_to_the_table(counted: Workspace) -> None:
         assert reply.decision is not None
         assert "of a table" in reply.decision.reasons[-1]
         assert expert.ask("Who closes a repair order?").answer.answerer == "quote"
+
+
+def test_the_router_says_so_wherever_it_is_asked(
+    counted: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> dict[str, Any]:
+        capsys.readouterr()
+        assert run(["--workspace", str(counted.path), *arguments, "--json"]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    question = "Which truck cost the most?"
+    with Expert(counted) as expert:
+        decided = expert.decide(question)
+    assert decided is not None
+    found = QuestionRouter(str(counted.path)).run(question)["decision"]
+    explained = told("router", "explain", question)
+    assert explained["changes"] == []
+    for one in (
+        decided.to_dict(),
+        found.to_dict(),
+        explained["decision"],
+        told("route", question),
+    ):
+        assert one["route"] == "retrieval"
+        assert one["reasons"][-1].endswith("of a table")
+    assert "of a table" not in told("route", question, "--question-only")["reasons"][-1]
 
 
 def test_many_streamed_and_in_an_event_loop_it_is_the_same(counted: Workspace) -> None:

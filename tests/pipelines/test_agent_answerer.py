@@ -6,9 +6,16 @@ from typing import Any
 import pytest
 from haystack import Pipeline
 
-from pipelines.agent_answerer import ASKED_BEFORE, LOOK_FIRST, NO_TOKENS, AgentAnswerer, Worked
+from pipelines.agent_answerer import (
+    ASKED_BEFORE,
+    LOOK_FIRST,
+    NO_TOKENS,
+    AgentAnswerer,
+    Worked,
+    _cited,
+)
 from pipelines.agent_tools import SearchTool
-from pipelines.answer import NOTHING_FOUND
+from pipelines.answer import NOTHING_FOUND, Answer, Citation
 from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator
 from pipelines.search import Found
@@ -64,6 +71,22 @@ def test_two_steps_and_an_answer_at_its_place() -> None:
 def test_what_no_tool_backs_is_withheld(reply: str) -> None:
     worked, _ = work({"query": "Faro"}, reply)
     assert (worked.answer.text, bool(worked.answer.claims)) == (None, True)
+
+
+@pytest.mark.parametrize("steps", [6, 1])
+def test_the_model_of_inference_judges_the_answer_too(steps: int) -> None:
+    generator = scripted({"query": "Faro"}, "It is 2,490 metres long [1].")
+    answerer = AgentAnswerer(generator, [SearchTool(Pipeline(), find)], steps=steps)
+    answerer._entails = lambda pairs: ["contradiction"] * len(pairs)
+    (claim,) = answerer.run(QUESTION)["answer"].claims
+    assert claim.fault == "it contradicts what stands there"
+
+
+def test_what_is_nearest_to_an_answer_is_a_row_and_no_result() -> None:
+    row = Citation("sales.csv", None, None, 40, 52, "North | 1200", 1.0)
+    result = Citation("sales.csv#1", None, None, 0, 9, "sum: 1200", 1.0)
+    answer = Answer(None, 0.2, reason="unsure", nearest=result)
+    assert _cited(answer, {"sales.csv#1": (row,)}).nearest == row
 
 
 def test_the_same_call_is_not_made_twice() -> None:

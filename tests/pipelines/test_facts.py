@@ -104,3 +104,97 @@ def test_names_and_bounds_are_no_others_that_look_like_them(
 
 def test_what_the_question_says_may_be_repeated() -> None:
     assert list(faults("In 2031 it is 25 days at NASA.", SOURCE, "In 2031, at NASA?")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("5×6 m", ["5", "6 m"]),
+        ("4x6 cm", ["4", "6 cm"]),
+        ("US$500 or $1.5bn", ["$500", "$1500000000"]),
+        ("90°, or 1½ hours, 1/2 hour, .5 day", ["90", "1.5 hours", "0.5 hours", "0.5 days"]),
+        ("on 9/11, 3/4/2024, open 24/7", ["9", "11", "3", "4", "2024", "24", "7"]),
+        ("**45 days**, #3, 5+ years, 12*", ["45 days", "3", "5 years", "12"]),
+        ("version 1.2.3 of 17a", ["1.2.3", "17 a"]),
+        ("twenty-five, thirty days", ["25", "30 days"]),
+        (">= 3 V, <5 bar, -> 7", ["at least 3 volts", "less than 5 bars", "7"]),
+    ],
+)
+def test_signs_and_suffixes_at_numbers_are_read(text: str, found: list[str]) -> None:
+    assert [str(one) for one in quantities(text)] == found
+
+
+@pytest.mark.parametrize(
+    ("claim", "source"),
+    [
+        ("**45** days", "30 days"),
+        ("US$500", "US$400"),
+        ("$5bn", "$3bn"),
+        ("90°", "15°"),
+        ("5+ years", "3+ years"),
+        ("1½ hours", "2½ hours"),
+        ("1/2 hour", "2 hours"),
+        ("5×6 m", "3×4 m"),
+        ("**45 days**", "45 hours"),
+        ("runway 17a", "runway 17b"),
+        ("8 gb", "8TB"),
+        ("at 3 pm", "at 3 am"),
+        ("≥ 5 bar", "at most 5 bar"),
+        ("> 5 bar", "5 bar or less"),
+        ("<5 bar", "≤5 bar"),
+    ],
+)
+def test_no_figure_passes_for_what_is_glued_to_it(claim: str, source: str) -> None:
+    assert list(faults(claim, source))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("5 years", "5+ years"),
+        ("12 units", "12*"),
+        ("5kW", "5 kW"),
+        ("230V", "230 V"),
+        ("8 GB", "8GB"),
+        ("3 PM", "3PM"),
+        ("5 PM", "5 p.m."),
+        ("$5 million", "$5M"),
+        ("25 days", "twenty-five days"),
+        ("1 1/2 hours", "1½ hours"),
+        ("at least 5 bar", "≥5 bar"),
+        ("20 μg", "20 mcg"),
+        ("90° C", "90°C"),
+    ],
+)
+def test_a_quantity_is_the_same_however_it_is_spaced_and_shortened(one: str, other: str) -> None:
+    assert list(faults(one, other)) == list(faults(other, one)) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "source", "passes"),
+    [
+        (
+            "Contractors may use the company gym at no cost.",
+            "Contractors may not use the company gym.",
+            False,
+        ),
+        (
+            "Employees may carry over vacation without their manager's approval.",
+            "Employees may not carry over vacation.",
+            False,
+        ),
+        ("The pump may not be used.", "The pump may be used at no cost.", False),
+        ("Not refundable.", "Deposits are refundable.", False),
+        ("Refundable.", "Deposits are not refundable.", False),
+        ("Yes, refundable.", "Deposits are not refundable.", False),
+        ("Not refundable.", "Deposits are never refundable.", True),
+        # What is denied of them is something else.
+        ("Monday.", "It is not available before Monday.", True),
+        ("A badge.", "You may not enter without a badge.", True),
+        ("Use the Form 1040.", "Use the Form No. 1040.", True),
+        ("No, staff may carry over 5 days.", "Staff may carry over 5 days.", True),
+        ("No, staff may not carry over 5 days.", "Staff may carry over 5 days.", False),
+    ],
+)
+def test_a_denial_is_held_against_what_it_denies(claim: str, source: str, passes: bool) -> None:
+    assert (list(faults(claim, source)) == []) is passes

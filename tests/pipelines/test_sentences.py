@@ -49,6 +49,8 @@ CASES = [
     "The city grew.[1] |It shrank later.[2][3] |Then it grew.",
     "The seal failed.|The pump was stopped. |It was old.",
     "It is 12 ft. wide and 3 in. deep. |It weighs 5 lbs. |Lift it carefully.",
+    "The door is 5 ft. |The wall is 8 ft. |They match.",
+    "They live on Main St. |The house in Ft. Worth was sold.",
     "The captain vs. the crew. |A draw.",
     "Lt. Col. Brown and Gen. Lee met in St. Louis. |They talked.",
     "Visit Node.js for more. |Python 3.11 is needed.",

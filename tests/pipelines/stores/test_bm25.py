@@ -1,10 +1,12 @@
 import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 from haystack import Document
 
+from pipelines.errors import StoreError
 from pipelines.stores import bm25
 from pipelines.stores.sqlite import SqliteDocumentStore
 
@@ -75,3 +77,19 @@ def test_terms_that_are_kept_stay_within_bounds(
     before = [[d.id for d in store.bm25_retrieval(word)] for word in WORDS]
     assert store._bm25._view.kept <= 500 or len(store._bm25._view.postings) == 1
     assert [[d.id for d in store.bm25_retrieval(word)] for word in WORDS] == before
+
+
+def test_what_could_not_be_read_is_read_again(
+    store: SqliteDocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bm25, "_read_lengths", failing)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="disk I/O error"):
+                store.bm25_retrieval("w3")
+    found = store.bm25_retrieval("w3")
+    store.close()
+    assert [d.score for d in found] == [d.score for d in store.bm25_retrieval("w3")]

@@ -4,8 +4,8 @@ import random
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,6 +128,79 @@ def test_a_read_only_file_can_be_searched_but_not_written(
                 store.write_documents([CAT])
     finally:
         folder.chmod(0o755)
+
+
+@contextmanager
+def _writable(path: Path, writable: bool) -> Iterator[None]:
+    """Open a file and its folder to writing, or close them, and turn them back."""
+    file, folder = path.stat().st_mode, path.parent.stat().st_mode
+    path.chmod(0o644 if writable else 0o444)
+    path.parent.chmod(0o755 if writable else 0o555)
+    try:
+        yield
+    finally:
+        path.chmod(file)
+        path.parent.chmod(folder)
+
+
+def _write_as_owner(path: Path, *, close: bool = True) -> None:
+    """Write the cat in another process, whose log stays where it does not close."""
+
+    def write() -> None:
+        store = SqliteDocumentStore(path)
+        store.write_documents([CAT])
+        if close:
+            store.close()
+        os._exit(0)
+
+    child = multiprocessing.get_context("fork").Process(target=write)
+    with _writable(path, True):
+        child.start()
+        child.join()
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_reader_that_cannot_lock_sees_what_the_owner_writes(
+    tmp_path: Path, as_anyone: AsAnyone, close: bool
+) -> None:
+    path = tmp_path / "shared" / "s.sqlite"
+    path.parent.mkdir()
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([DOG])
+    with _writable(path, False), SqliteDocumentStore(path) as reader:
+        with as_anyone(path.parent):
+            assert [d.id for d in reader.bm25_retrieval("dog cat")] == ["dog"]
+        _write_as_owner(path, close=close)
+        with as_anyone(path.parent):
+            assert {d.id for d in reader.bm25_retrieval("dog cat")} == {"dog", "cat"}
+            assert [d.id for d in reader.embedding_retrieval([0, 1])] == ["cat", "dog"]
+
+
+def test_a_reader_that_cannot_lock_says_that_the_file_is_written(
+    tmp_path: Path, as_anyone: AsAnyone
+) -> None:
+    path = tmp_path / "shared" / "s.sqlite"
+    path.parent.mkdir()
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([DOG])
+    written = "is being written by another process; try again"
+    with _writable(path, False), SqliteDocumentStore(path) as reader:
+        with as_anyone(path.parent), reader._database.reading() as connection:
+            assert connection.execute("SELECT id FROM documents").fetchall() == [("dog",)]
+        with pytest.raises(StoreError, match=written), reader._database.reading():
+            _write_as_owner(path)
+        log = path.with_name("s.sqlite-wal")
+        with _writable(path, True):
+            log.write_bytes(b"begun")
+        with as_anyone(path.parent):
+            for _ in range(2):
+                with pytest.raises(StoreError, match=written):
+                    reader.count_documents()
+        with _writable(path, True):
+            log.unlink()
+        with as_anyone(path.parent):
+            assert reader.count_documents() == 2
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:

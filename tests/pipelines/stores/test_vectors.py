@@ -1,8 +1,13 @@
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
+from haystack import Document
 
+from pipelines.errors import StoreError
+from pipelines.stores.sqlite import SqliteDocumentStore
 from pipelines.stores.sqlite_schema import BLOCK_ROWS, migrate
 from pipelines.stores.vectors import best, by_block, read_vectors, write_vectors
 
@@ -39,3 +44,19 @@ def test_the_best_are_in_order_and_equal_ones_by_index() -> None:
     assert best(scores, 2).tolist() == [1, 3]
     assert best(scores, 99).tolist() == [1, 3, 5, 2, 0, 4]
     assert best(scores[:0], 3).tolist() == []
+
+
+def test_what_could_not_be_read_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with SqliteDocumentStore(path) as store:
+        store.write_documents([Document(id="dog", content="A dog", embedding=[1.0, 0.0])])
+    with closing(sqlite3.connect(path)) as db, SqliteDocumentStore(path) as store:
+        (whole,) = db.execute("SELECT data FROM vectors").fetchone()
+        with db:
+            db.execute("UPDATE vectors SET data = x'00'")
+        for _ in range(2):
+            with pytest.raises(StoreError, match="block 0 of the stored vectors is damaged"):
+                store.embedding_retrieval([1.0, 0.0])
+        with db:
+            db.execute("UPDATE vectors SET data = ?", (whole,))
+        assert [d.id for d in store.embedding_retrieval([1.0, 0.0])] == ["dog"]

@@ -13,9 +13,8 @@ from typing import Self
 from adapters.errors import ExpertError
 from agent.attempts import Attempts, Tried
 from agent.errors import WorkspaceError
-from agent.follow_up import Turn, standalone
+from agent.follow_up import Turn
 from agent.planning import Plan, Planner, Question, checked, is_settled
-from agent.printable import printable
 from agent.reply import Reply
 from agent.router.decision import Decision
 from agent.routes import Routes
@@ -137,10 +136,7 @@ class Expert:
 
     def decide(self, question: str, *, history: Sequence[Turn] = ()) -> Decision | None:
         """Return how the router would answer a question; None where there is no router."""
-        if is_settled(self._route, self._adapter):
-            return None
-        searched = standalone(printable(question), history)
-        return self._planner.decide([searched], [bool(history)])[0]
+        return self._planner.plan([Question(question, tuple(history))])[0].decision
 
     def ask(
         self,

@@ -20,6 +20,8 @@ from pipelines.spans import span
 _NEAR = 0.5
 # From this probability on that nothing can answer, documents are not asked (docs/decisions.md).
 _HOPELESS = 0.9
+FOR_TABLES = "it asks for a count, a sum or an extreme of a table"
+"""The reason of a decision that the index's tables took over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,18 @@ class Planner:
         self._route, self._adapter = checked(route, adapter)
 
     def decide(self, searched: Sequence[str], follows: Sequence[bool]) -> list[Decision]:
+        """Return where questions go: where the router sends them, or to the tables.
+
+        :param searched: The questions, printable and completed from their history.
+        :param follows: Of each whether a conversation goes before it.
+        """
+        told = self._told(searched, follows)
+        return [
+            self._to_tables(decision) if self._is_for_tables(text) else decision
+            for text, decision in zip(searched, told, strict=True)
+        ]
+
+    def _told(self, searched: Sequence[str], follows: Sequence[bool]) -> list[Decision]:
         """Return what the router makes of questions."""
         probe = self._probe if self._routes.has_documents else None
         with span("expert.route", questions=len(searched)), self._routes.lock:
@@ -105,7 +119,7 @@ class Planner:
         unsettled = [n for n, way in enumerate(ways) if not is_settled(*way)]
         decisions: dict[int, Decision] = {}
         if unsettled:
-            told = self.decide(
+            told = self._told(
                 [searched[n] for n in unsettled], [bool(questions[n].history) for n in unsettled]
             )
             decisions = dict(zip(unsettled, told, strict=True))
@@ -152,11 +166,12 @@ class Planner:
 
     def _to_tables(self, decision: Decision) -> Decision:
         cost = self._routes.router.policy.costs.get("retrieval", 0.0)
-        reasons = (*decision.reasons, "it asks for a count, a sum or an extreme of a table")
+        reasons = (*decision.reasons, FOR_TABLES)
         return replace(
             decision,
             route="retrieval",
             adapter=None,
+            second_adapter=None,
             expected_cost=cost,
             reasons=reasons,
             knew=None,

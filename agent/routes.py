@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agent.answerers import chosen_agent
-from agent.assemble import open_answerer, open_generator, open_pipeline, open_store
+from agent.assemble import (
+    open_answerer,
+    open_embedder,
+    open_generator,
+    open_pipeline,
+    open_store,
+)
 from agent.reply import Answered
 from agent.ways import OnText, Way, by_expert, from_documents, withheld
 from agent.workspace import Workspace
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from agent.router.router import Router
     from pipelines.agent_answerer import AgentAnswerer
     from pipelines.closed_book import AdapterAnswerer
-    from pipelines.embed.embedder import Floats
+    from pipelines.embed.embedder import Embedder, Floats
     from pipelines.generators import PhiChatGenerator
     from pipelines.tables.answer import TableAnswerer
     from pipelines.taught import Taught
@@ -75,13 +81,15 @@ class Routes:
         if self._router is None:
             from agent.router.router import Router
 
-            embedder = None
-            if self.has_documents:
-                nodes = self.pipeline.graph.nodes
-                instance = nodes["question"]["instance"] if "question" in nodes else None
-                embedder = getattr(instance, "embedder", None)
-            self._router = Router.open(self._workspace, embedder)
+            self._router = Router.open(self._workspace, self.embedder)
         return self._router
+
+    @property
+    def embedder(self) -> "Embedder":
+        """What retrieval embeds questions with, which the router does too."""
+        nodes = self.pipeline.graph.nodes if self.has_documents else {}
+        question = nodes["question"]["instance"] if "question" in nodes else None
+        return getattr(question, "embedder", None) or open_embedder(self._workspace)
 
     @property
     def has_documents(self) -> bool:

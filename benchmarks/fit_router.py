@@ -1,6 +1,6 @@
 """Fit the heads that the router ships, on the example industries' suites.
 
-    python benchmarks/fit_router.py --workspace FOLDER [--write] [--json OUT]
+    python benchmarks/fit_router.py --workspace FOLDER [--write] [--few] [--json OUT]
     python benchmarks/fit_router.py --workspace FOLDER --quick
 
 The workspace holds the example industries and their adapters, as ``expert demo`` makes it. A
@@ -10,6 +10,9 @@ hybrid, and everybody's questions for abstain. Some are asked beside an adapter 
 other look-ups of the same documents: what it was not taught it does not know, however near that is.
 ``examples/routing.jsonl`` is not learned from; it is what the heads are measured on, beside each
 industry with heads fitted on the other two.
+
+Where there are few documents other heads decide. They are fitted to questions on those of
+``lookups``, one, some or all of them in a workspace, and measured on the ones held out.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from few_documents import Seen, look_at_few
 from report import report
 
 from agent.assemble import open_pipeline
@@ -29,12 +33,25 @@ from agent.router.memory import Known, Memory
 from agent.router.policy import Policy
 from agent.router.remember import FOREIGN
 from agent.router.router import Router
-from agent.router.success import ALONE, DOCUMENTS, SHIPPED, STAGES, Success, fit_success
+from agent.router.success import (
+    ALONE,
+    DOCUMENTS,
+    FEW,
+    FEW_DOCUMENTS,
+    SHIPPED,
+    STAGES,
+    Success,
+    fit_success,
+)
 from agent.suite import read_suite
 from agent.workspace import Workspace
 from pipelines.search import search
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+LOOKUPS = Path(__file__).parent / "lookups"
+# Of each file, documents in a workspace and questions to it.
+_FEW_LEARNED = (("companies", 1, 6), ("companies", 8, 12), ("pages", 6, 12), ("companies", 76, 60))
+_FEW_HELD_OUT = (("companies", 1, 20), ("companies", 20, 60), ("pages", 6, 24))
 INDUSTRIES = {"hr": "hr-advisor", "health": "health-desk", "maintenance": "maintenance-planner"}
 ALONE_ROUTES = ("retrieval", "abstain")
 _JOINED = 60
@@ -205,6 +222,60 @@ def fit(seen: Sequence[tuple[Asked, dict]], names: dict[int, tuple] = STAGES) ->
     )
 
 
+def look_where_few(
+    workspace: Workspace, asked: Sequence[Asked], *, held_out: bool, quick: bool
+) -> list[Seen]:
+    """Return what is seen of questions to few documents, beside the adapters of a workspace.
+
+    :param asked: Among them what the adapters know.
+    """
+    lines = FOREIGN.read_text(encoding="utf-8").splitlines()[1::2][-600:]
+    chance = random.Random(0)
+    others = [(wrapped(one, chance), "abstain") for one in lines]
+    known = ("expert", "hybrid")
+    others += [(one.question, one.route) for one in asked if one.route in known and not one.taught]
+    memory = Router.open(workspace).memory
+    part = "held_out" if held_out else "learned"
+    sizes = _FEW_HELD_OUT if held_out else _FEW_LEARNED
+    return [
+        one
+        for name, together, each in (sizes[:1] if quick else sizes)
+        for one in look_at_few(
+            LOOKUPS / f"{name}_{part}.jsonl",
+            others,
+            memory,
+            together=together,
+            each=each,
+            most=2 if quick else None,
+        )
+    ]
+
+
+def fit_where_few(seen: Sequence[Seen]) -> tuple[Success, Success]:
+    """Return the heads where adapters stand beside few documents, and where none do."""
+    beside = fit([(Asked("few", one.question, one.route), one.beside) for one in seen])
+    alone = [one for one in seen if one.route in ALONE_ROUTES]
+    return beside, fit([(Asked("few", o.question, o.route), o.alone) for o in alone], names=ALONE)
+
+
+def right_where_few(
+    seen: Sequence[Seen], beside: Success, alone: Success, policy: Policy
+) -> dict[str, float]:
+    """Return the shares of questions that take their route, by size of the index and route."""
+    figures = {}
+    for size in sorted({one.passages // 50 * 50 for one in seen}):
+        for route in ROUTES:
+            some = [o for o in seen if o.passages // 50 * 50 == size and o.route == route]
+            for kind, success in (("beside", beside), ("alone", alone)):
+                if kind == "alone" and route not in ALONE_ROUTES:
+                    continue
+                pairs = [(Asked("few", o.question, o.route), getattr(o, kind)) for o in some]
+                figures[f"few_{size}_{kind}_{route}"] = float(
+                    np.mean(right(success, pairs, policy))
+                )
+    return figures
+
+
 def right(success: Success, seen: Sequence[tuple[Asked, dict]], policy: Policy) -> list[bool]:
     """Return of each question whether it took the route that it was written for."""
     found = []
@@ -220,6 +291,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--workspace", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="ship what was fitted")
+    parser.add_argument("--few", action="store_true", help="only the heads for few documents")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -228,6 +300,29 @@ def main() -> None:
     policy = Policy(settings.costs, settings.cost_weight, settings.margin)
     chance = random.Random(0)
     asked = questions_of(chance)
+    few, held_out = (
+        look_where_few(workspace, asked, held_out=part, quick=options.quick)
+        for part in (False, True)
+    )
+    beside, without = fit_where_few(few)
+    figures: dict[str, float | int | str] = {"few_questions": len(few)}
+    figures |= right_where_few(held_out, beside, without, policy)
+    if options.write:
+        beside.save(FEW)
+        without.save(FEW_DOCUMENTS)
+    if not options.few:
+        figures |= fit_where_many(workspace, asked, policy, chance, options)
+    report("Routing the example industries", figures, options.json)
+
+
+def fit_where_many(
+    workspace: Workspace,
+    asked: list[Asked],
+    policy: Policy,
+    chance: random.Random,
+    options: argparse.Namespace,
+) -> dict[str, float]:
+    """Fit the heads for many documents, and return how well they do."""
     suite = [
         Asked("suite", one.question, str(one.route))
         for one in read_suite(EXAMPLES / "routing.jsonl").questions
@@ -238,7 +333,7 @@ def main() -> None:
     learned = [pair for pair in seen if pair[0].group != "suite"]
     success = fit(learned)
     told = [pair for pair in seen if pair[0].group == "suite"]
-    figures: dict[str, float | int | str] = {"questions": len(learned), "suite": len(told)}
+    figures: dict[str, float] = {"questions": len(learned), "suite": len(told)}
     figures["suite_right"] = float(np.mean(right(success, told, policy)))
     for route in ROUTES:
         of_route = [pair for pair in told if pair[0].route == route]
@@ -260,7 +355,7 @@ def main() -> None:
     if options.write:
         success.save(SHIPPED)
         alone.save(DOCUMENTS)
-    report("Routing the example industries", figures, options.json)
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """``expert route``: which way a question would go, and why."""
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,6 +14,7 @@ from agent.workspace import Workspace
 
 if TYPE_CHECKING:
     from agent.router.decision import Decision
+    from agent.routes import Routes
 
 _EXAMPLES = """\b
 Examples:
@@ -62,23 +65,15 @@ def command(
     from agent.routes import Routes
 
     with closing(Routes(workspace)) as routes:
-        probe = None
-        if routes.has_documents and not question_only:
-            probe = lambda text: routes.find(text).hits  # noqa: E731
         if question is not None:
-            from agent.printable import printable
-
-            decision = routes.router.decide(printable(question), probe=probe)
+            (decision,) = _decided(routes, [question], question_only)
             if as_json:
                 click.echo(json.dumps(decision.to_dict(), ensure_ascii=False))
             else:
                 show_decision(decision)
             return 0
         assert file is not None  # noqa: S101 - one of the two was given
-        with ExitStack() as opened:
-            target = None
-            if output is not None:
-                target = opened.enter_context(_opened(output))
+        with _opened(output) as target:
             bad = 0
             for lines in _blocks(file):
                 good = [one for one in lines if isinstance(one[1], dict)]
@@ -86,9 +81,8 @@ def command(
                     if isinstance(reason, str):
                         bad += 1
                         click.echo(f"expert: {file}: line {number}: {reason}; left out", err=True)
-                decisions = routes.router.decide_many(
-                    [content["question"] for _, content in good], probe=probe
-                )
+                texts = [content["question"] for _, content in good]
+                decisions = _decided(routes, texts, question_only)
                 for (_, content), decision in zip(good, decisions, strict=True):
                     _write(target, {**content, **decision.to_dict()})
     return int(bool(bad))
@@ -114,13 +108,43 @@ def _blocks(path: Path) -> Iterator[list[tuple[int, Any]]]:
         yield block
 
 
-def _opened(path: Path) -> TextIO:
+def _decided(routes: "Routes", questions: Sequence[str], question_only: bool) -> "list[Decision]":
+    from agent.planning import Planner
+    from agent.printable import printable
+
+    texts = [printable(question) for question in questions]
+    if question_only:
+        return routes.router.decide_many(texts)
+    return Planner(routes, None, None).decide(texts, [False] * len(texts))
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[TextIO | None]:
+    """Give a file that takes its place when all is written; None for standard output."""
     from agent.errors import SuiteError
 
+    if path is None:
+        yield None
+        return
+    whole = path.resolve()
+    # What is no file, such as a pipe, has no content to keep and cannot be replaced.
+    kept = path.is_file() or not path.exists()
+    written = whole.with_name(f".writing-{os.getpid()}") if kept else path
     try:
-        return path.open("w", encoding="utf-8")
+        file = written.open("w", encoding="utf-8")
     except OSError as error:
         raise SuiteError(f"{path}: {error.strerror}") from None
+    try:
+        with file:
+            yield file
+        if kept:
+            if whole.is_file():
+                shutil.copymode(whole, written)
+            written.replace(whole)
+    except BaseException:
+        if kept:
+            written.unlink(missing_ok=True)
+        raise
 
 
 def _read(line: str) -> dict[str, Any] | str:

@@ -105,9 +105,12 @@ def fit_command(workspace: Workspace, labelled: Path | None, tune: bool, as_json
     from agent.routes import Routes
 
     with closing(Routes(workspace)) as routes, _progress("Fitting") as told:
-        fitted = fit(workspace, routes.router.embedder, labelled=labelled, tune=tune, progress=told)
+        # The router's own may be damaged, and is not opened.
+        fitted = fit(workspace, routes.embedder, labelled=labelled, tune=tune, progress=told)
     for number, reason in fitted.errors:
         click.echo(f"expert: {labelled}: line {number}: {reason}; left out", err=True)
+    for line in fitted.left:
+        click.echo(f"expert: {line}", err=True)
     if as_json:
         facts = {
             "router_version": fitted.version,
@@ -199,11 +202,10 @@ def eval_command(workspace: Workspace, suite: Path, report: Path | None, as_json
         if path.is_file():
             with OutcomeStore(path) as store:
                 kept = store.all("suite")
-        router = routes.router
-        kept = [one for one in kept if router.is_of_now(one)]
         with _progress("Routing") as told:
             found = evaluate(
-                router,
+                workspace,
+                routes.router,
                 questions,
                 routes=routes if routes.has_documents else None,
                 outcomes=kept,
@@ -230,14 +232,14 @@ def eval_command(workspace: Workspace, suite: Path, report: Path | None, as_json
 def explain_command(workspace: Workspace, question: str, as_json: bool) -> None:
     """Show why QUESTION takes its route, and what would send it elsewhere."""
     from agent.cli.route import show_decision
+    from agent.planning import Planner
     from agent.printable import one_line, printable
     from agent.router.explain import explain
     from agent.routes import Routes
 
     question = printable(question)
     with closing(Routes(workspace)) as routes:
-        probe = (lambda text: routes.find(text).hits) if routes.has_documents else None
-        decision = routes.router.decide(question, probe=probe)
+        (decision,) = Planner(routes, None, None).decide([question], [False])
         found = explain(routes.router, question, decision)
     if as_json:
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False))

@@ -1,11 +1,12 @@
 """The router as a Haystack component: one output for each route."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from haystack import component, default_from_dict, default_to_dict
 
+from agent.planning import Planner
+from agent.printable import printable
 from agent.router.decision import Decision
 from agent.routes import Routes
 from agent.workspace import Workspace
@@ -58,13 +59,7 @@ class QuestionRouter:
         self.warm_up()
         routes = self._routes
         assert routes is not None  # noqa: S101 - opened just now
-
-        def probe(text: str) -> Sequence[Any]:
-            return routes.find(text).hits
-
-        decision = routes.router.decide(
-            question, follows=follows, probe=probe if routes.has_documents else None
-        )
+        (decision,) = Planner(routes, None, None).decide([printable(question)], [follows])
         found: dict[str, Any] = {decision.route: question, "decision": decision}
         if decision.adapter is not None:
             found["adapter"] = decision.adapter

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from agent.planning import FOR_TABLES
 from agent.router.decision import Decision
-from agent.router.router import Router
+from agent.router.router import Router, without_memory
 from pipelines.embed.embedder import QueryEncoding
 
 _FEW = 3
@@ -110,10 +111,14 @@ def explain(router: Router, question: str, decision: Decision) -> Explanation:
     if features is None:
         return Explanation(decision, (), (), ())
     encoding = router.embedder.embed_query(router.read(question))
+    examples = _examples(router, encoding)
+    if FOR_TABLES in decision.reasons:
+        # Whatever the heads weigh, it would not go elsewhere.
+        return Explanation(decision, (), examples, ())
     return Explanation(
         decision,
         _weighed(router, decision, features),
-        _examples(router, encoding),
+        examples,
         _changes(router, decision, features, encoding),
     )
 
@@ -158,13 +163,16 @@ def _changes(
     """Return for each feature the nearest value at which the route would be another."""
     stage = decision.stage
     head = next(iter(router.success.heads[stage].values()))
+    # No head tells 0: the adapter's documents have changed, whatever the features are.
+    is_outdated = decision.probabilities.get("expert") == 0
     found: list[tuple[float, Change]] = []
     for name, scale in zip(router.success.names[stage], head.scales, strict=False):
         now = features.get(name, 0.0)
         for step in sorted(_steps(), key=abs):
             then = now + step * scale
-            told = router.success.probabilities({**features, name: then}, stage, encoding)
-            route, _ = router.policy.choose({r: told[r] for r in router.routes})
+            heads = router.success.probabilities({**features, name: then}, stage, encoding)
+            told: dict[str, float] = {route: heads[route] for route in router.routes}
+            route, _ = router.policy.choose(without_memory(told) if is_outdated else told)
             if route != decision.route and scale > 1e-3:
                 found.append((abs(step), Change(name, _SAID[name], now, then, route)))
                 break

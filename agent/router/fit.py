@@ -15,12 +15,14 @@ from agent.router.remember import FOREIGN, passages_of
 from agent.router.router import memory_of
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller
-from agent.router.success import FILE
+from agent.router.success import FILE, Success
 from agent.router.versions import Versions
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from agent.router.train import Trained
 
 Progress = Callable[[int, int], None]
@@ -44,12 +46,14 @@ class Fitted:
     :param questions: Questions learned from, by adapter; under the empty name those of none.
     :param errors: Lines of the labelled questions that were left out, and why.
     :param tuned: Whether the encoder's last layers were tuned.
+    :param left: What else was left out, and why, as lines to tell.
     """
 
     version: str
     questions: dict[str, int]
     errors: tuple[tuple[int, str], ...]
     tuned: bool
+    left: tuple[str, ...] = ()
 
 
 def read_labelled(
@@ -82,7 +86,7 @@ def fit(
     """Fit a workspace's router and take it into use.
 
     The adapters' own training questions teach their domains, and shipped questions what
-    belongs to none. Heads that were learned from outcomes are kept.
+    belongs to none. Heads that were learned from outcomes are kept, where they can be.
 
     :param labelled: Further questions with their adapters; see :class:`Labelled`.
     :param tune: Tune a copy of the encoder's last layers, which takes minutes and pays from
@@ -90,6 +94,8 @@ def fit(
     :param progress: Told how far it is.
     :raises RouterError: When there is nothing to fit to, or a file cannot be read.
     """
+    versions = Versions(workspace.path / "router")
+    current = versions.current()
     memory = memory_of(workspace, embedder)
     names = sorted(memory.adapters)
     extra, errors = read_labelled(labelled, names) if labelled is not None else ([], [])
@@ -101,16 +107,25 @@ def fit(
     speller = Speller.of(
         [*(text for text, _ in texts), *foreign, *(one.content or "" for one in passages)]
     )
+    learned, left = _learned(versions, current, embedder)
+    left += [
+        f"adapter {name} has fewer than {_LEAST} questions: the classifier does not know it"
+        for name in names
+        if counts[name] < _LEAST
+    ]
+    taught = [name for name in names if counts[name] >= _LEAST]
     trained = None
-    if names and min(counts[name] for name in names) >= _LEAST:
+    if taught:
+        texts = [(text, label) for text, label in texts if not label or label in taught]
         texts += [(text, "") for text in foreign]
-        trained = _classifier(embedder, names, texts, tune, progress)
-    versions = Versions(workspace.path / "router")
-    current = versions.current()
-    learned = versions.folder(current) / FILE
+        body = _last_layers(workspace, embedder) if tune else None
+        trained = _classifier(embedder, taught, texts, body, progress)
+    elif tune:
+        left.append(f"no adapter has {_LEAST} questions: nothing was tuned")
+    tuned = tune and trained is not None
 
     def write(folder: Path) -> None:
-        if learned.is_file() and versions.fits(current, embedder.fingerprint):
+        if learned is not None:
             copyfile(learned, folder / FILE)
         speller.save(folder / WORDS)
         if trained is not None:
@@ -122,27 +137,50 @@ def fit(
         "embedder": embedder.fingerprint,
         "adapters": memory.references,
         "questions": counts,
-        "tuned": tune,
+        "tuned": tuned,
     }
     version = versions.add(write, notes, use=True)
-    return Fitted(version, counts, tuple(errors), tune)
+    return Fitted(version, counts, tuple(errors), tuned, tuple(left))
+
+
+def _learned(versions: Versions, version: str, embedder: Embedder) -> tuple[Path | None, list[str]]:
+    """Return the file of heads that a version learned, or None and why they are left out."""
+    path = versions.folder(version) / FILE
+    if not path.is_file():
+        return None, []
+    why = "is of another embedder"
+    try:
+        if versions.fits(version, embedder.fingerprint):
+            Success.load(path)
+            return path, []
+    except RouterError:
+        why = "cannot be read"
+    said = f"what router {version} learned from outcomes {why}; left out: run `expert router learn`"
+    return None, [said]
 
 
 def _classifier(
     embedder: Embedder,
     names: Sequence[str],
     texts: Sequence[tuple[str, str]],
-    tune: bool,
+    body: "Module | None",
     progress: Progress | None,
 ) -> "Trained":
-    from agent.router.train import Questions, last_layers, train
+    from agent.router.train import Questions, train
 
     places = {name: place for place, name in enumerate(names)}
     encodings = embedder.embed_queries([text for text, _ in texts])
     wanted = np.array([places.get(label, -1) for _, label in texts])
-    body = None
-    if tune:
-        from pipelines.embed.model_files import find_model
-
-        body = last_layers(find_model(embedder.fingerprint.partition("@")[0]).folder)
     return train(names, Questions(encodings, wanted), body=body, progress=progress)
+
+
+def _last_layers(workspace: Workspace, embedder: Embedder) -> "Module":
+    """Return the layers to tune of the settings' model, if the embedder is of it."""
+    from agent.router.train import last_layers
+    from pipelines.embed.model_files import find_model
+
+    if embedder.has_token_states:
+        model = find_model(workspace.settings.embedder.model)
+        if embedder.fingerprint.startswith(f"{model.name}@{model.digest[:16]}:"):
+            return last_layers(model.folder)
+    raise RouterError("this embedder's layers cannot be tuned: fit without --tune")

@@ -10,14 +10,17 @@ from shutil import copyfile
 
 import numpy as np
 
+from adapters.errors import GenerationError
 from agent.errors import RouterError
 from agent.measure import holds
+from agent.planning import Planner
 from agent.router.decision import ROUTES
 from agent.router.evaluation import Evaluation, Routed
 from agent.router.outcomes import FILE as OUTCOMES
 from agent.router.outcomes import Outcome, OutcomeStore
 from agent.router.policy import Policy
 from agent.router.router import Probe, Router
+from agent.router.speller import FILE as WORDS
 from agent.router.statistics import Comparison, paired_bootstrap
 from agent.router.success import FILE, Success, fit_success
 from agent.router.versions import Versions
@@ -95,13 +98,16 @@ def try_routes(
                     found.append(replace(known, features=features))
                     continue
                 started = time.perf_counter()
-                answer = routes.take(route, writer, searched, None).answer
+                try:
+                    right = score(question, routes.take(route, writer, searched, None).answer.text)
+                except GenerationError:  # too long for the model, above all
+                    right = 0.0
                 outcome = Outcome(
                     id=id_,
                     question=searched,
                     route=route,
                     adapter=writer,
-                    score=score(question, answer.text),
+                    score=right,
                     cost=costs.get(route, 0.0),
                     latency_ms=1000 * (time.perf_counter() - started),
                     source="suite",
@@ -193,10 +199,12 @@ def learn(workspace: Workspace, router: Router, outcomes: Sequence[Outcome]) -> 
     promoted = comparison.difference > 0 and comparison.p_better >= _SURE
     versions = Versions(workspace.path / "router")
     used = versions.folder(router.version)
+    fits = versions.fits(router.version, router.embedder.fingerprint)
 
     def write(folder: Path) -> None:
         for path in used.glob("*") if used.is_dir() else ():
-            if path.name not in (FILE, "notes.json"):
+            # A classifier is of the embedder that it was taught with, words are of none.
+            if path.name == WORDS or (fits and path.name not in (FILE, "notes.json")):
                 copyfile(path, folder / path.name)
         success.save(folder / FILE)
 
@@ -217,6 +225,7 @@ def learn(workspace: Workspace, router: Router, outcomes: Sequence[Outcome]) -> 
 
 
 def evaluate(
+    workspace: Workspace,
     router: Router,
     questions: Sequence[SuiteQuestion],
     *,
@@ -227,20 +236,28 @@ def evaluate(
     """Route a suite's questions and compare with where they should go, and with outcomes.
 
     :param routes: To look into the index with; None to decide by the questions alone.
-    :param outcomes: What every route did with them, as far as that was tried.
+    :param outcomes: What every route did with them, as far as that was tried; those of other
+        accepted answers, adapters, settings or another index do not count.
     """
-    success: dict[str, dict[str, float]] = {}
-    for one in outcomes:
-        success.setdefault(one.question, {})[one.route] = one.score
+    tried = {one.id: one.score for one in outcomes}
+    planner = None if routes is None else Planner(routes, None, None)
     routed, told = [], []
-    probe = None if routes is None else _probe(router, routes)
     for number, question in enumerate(questions, 1):
         started = time.perf_counter()
-        follows = bool(question.history)
-        decision = router.decide(question.searched, follows=follows, probe=probe)
+        searched, follows = question.searched, bool(question.history)
+        decision = (
+            router.decide(searched, follows=follows)
+            if planner is None
+            else planner.decide([searched], [follows])[0]
+        )
         took = 1000 * (time.perf_counter() - started)
-        found = success.get(question.searched, {})
-        complete = found if set(router.routes) <= found.keys() else None
+        found: dict[str, float] = {}
+        for route in router.routes:
+            writer = decision.nearest if route in ("expert", "hybrid") else None
+            id_ = _trial(workspace, router, question, route, writer)
+            if id_ in tried:
+                found[route] = tried[id_]
+        complete = found if len(found) == len(router.routes) else None
         told.append(decision.probabilities)
         routed.append(
             Routed(

@@ -7,12 +7,12 @@ from typing import Self
 
 import numpy as np
 
-from agent.errors import RouterError
+from agent.errors import RouterError, WorkspaceError
 from agent.printable import printable
 from agent.router import features as seen
 from agent.router.classifier import FACTS, Classifier
 from agent.router.decision import ROUTES, Decision, Route
-from agent.router.features import Near
+from agent.router.features import Near, content_words
 from agent.router.memory import FILE as MEMORY_FILE
 from agent.router.memory import Memory
 from agent.router.outcomes import Outcome
@@ -21,7 +21,7 @@ from agent.router.policy import Policy
 from agent.router.remember import is_anything, is_current, remember
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller
-from agent.router.success import DOCUMENTS, FILE, SHIPPED, Success
+from agent.router.success import DOCUMENTS, FEW, FEW_DOCUMENTS, FILE, SHIPPED, Success
 from agent.router.versions import DEFAULT, Versions
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder, QueryEncoding
@@ -37,6 +37,8 @@ _NAMED = 3
 # An adapter knew the answer before its documents changed where it would have served so likely, by
 # the question or with the index, or was trained on one of that cosine (docs/decisions.md).
 _KNEW, _SAME = 0.2, 0.65
+# Up to so many passages the heads for few documents decide (docs/decisions.md).
+_FEW_PASSAGES = 800
 
 
 class Router:
@@ -67,7 +69,7 @@ class Router:
         self.embedder, self.memory, self.policy = embedder, memory, policy
         self.version = version
         self.success, self._speller, self._changed = success, speller, changed or {}
-        fits = classifier is not None and set(classifier.labels) == set(memory.adapters)
+        fits = classifier is not None and set(classifier.labels) <= memory.adapters.keys()
         self._classifier = classifier if fits else None
 
     @classmethod
@@ -103,13 +105,7 @@ class Router:
     @property
     def routes(self) -> tuple[Route, ...]:
         """The routes that there are here."""
-        there: dict[Route, bool] = {
-            "retrieval": bool(self.memory.index),
-            "expert": bool(self.memory.adapters),
-            "hybrid": bool(self.memory.index and self.memory.adapters),
-            "abstain": True,
-        }
-        return tuple(route for route in ROUTES if there[route])
+        return routes_of(self.memory)
 
     def is_of_now(self, outcome: Outcome) -> bool:
         """Whether an outcome came of the index and the adapters that there are."""
@@ -167,23 +163,36 @@ class Router:
 
     def _mended(self, asked: str) -> str:
         text = asked.strip()
-        return self._speller.mend(text) if self._speller is not None else text
+        return text if self._speller is None else self._speller.mend(text, self._is_known)
+
+    def _is_known(self, word: str) -> bool:
+        """Whether a word stands in the workspace as it is now; the speller was made before."""
+        memory = self.memory
+        return all(one in memory.words or one in memory.titles for one in content_words(word))
 
     def _near(self, encoding: QueryEncoding) -> tuple[Near, dict[str, float]]:
         """Return the adapter that a question is nearest to, and the share of each domain."""
         memory = self.memory
         if not memory.adapters:
             return Near(None), {}
+        domain: dict[str, float] = {}
         if self._classifier is not None:
             shares = self._classifier.run([encoding]).classes[0]
             domain = dict(zip(self._classifier.labels, map(float, shares), strict=True))
-        else:
-            cosines = np.array(
-                [float((one.vectors @ encoding.vector).max()) for one in memory.adapters.values()]
-            )
-            raised = np.exp(_SHARP * (cosines - cosines.max()))
-            domain = dict(zip(memory.adapters, map(float, raised / raised.sum()), strict=True))
+        if len(domain) < len(memory.adapters):
+            # What no classifier was taught is told by nearness.
+            by_nearness = self._by_nearness(encoding)
+            taught = sum(by_nearness[name] for name in domain)
+            domain = by_nearness | {name: taught * share for name, share in domain.items()}
         return seen.near(encoding.vector, memory, domain), domain
+
+    def _by_nearness(self, encoding: QueryEncoding) -> dict[str, float]:
+        adapters = self.memory.adapters
+        cosines = np.array(
+            [float((one.vectors @ encoding.vector).max()) for one in adapters.values()]
+        )
+        raised = np.exp(_SHARP * (cosines - cosines.max()))
+        return dict(zip(adapters, map(float, raised / raised.sum()), strict=True))
 
     def _of_question(
         self, text: str, encoding: QueryEncoding, found: Near, follows: bool
@@ -233,10 +242,7 @@ class Router:
                 likely = max(served, told["expert"]) >= _KNEW or values["adapter"] >= _SAME
                 if likely and changed.taught(adapter, encoding.vector):
                     knew = adapter.reference
-                # What it knew stands in the documents, where it is looked up instead.
-                if "retrieval" in told:
-                    told["retrieval"] = max(told["retrieval"], told["expert"])
-                told["expert"] = 0.0
+                told = without_memory(told)
                 route, lead = self.policy.choose(told)
         writes = route in ("expert", "hybrid")
         shares = sorted(domain.values(), reverse=True)
@@ -316,12 +322,30 @@ def success_of(folder: Path, memory: Memory) -> Success:
     :param folder: The version's.
     """
     path = folder / FILE
-    shipped = SHIPPED if memory.adapters else DOCUMENTS
+    few = len(memory.passages) <= _FEW_PASSAGES
+    shipped = (FEW if few else SHIPPED) if memory.adapters else FEW_DOCUMENTS if few else DOCUMENTS
     if not path.is_file():
         return Success.load(shipped)
     found = Success.load(path)
-    needed = {"retrieval", "abstain"} | ({"expert", "hybrid"} if memory.adapters else set())
-    return found if needed <= found.heads[1].keys() else Success.load(shipped)
+    return found if found.heads[1].keys() >= {*routes_of(memory)} else Success.load(shipped)
+
+
+def routes_of(memory: Memory) -> tuple[Route, ...]:
+    """Return the routes that there are where this is what is remembered."""
+    there: dict[Route, bool] = {
+        "retrieval": bool(memory.index),
+        "expert": bool(memory.adapters),
+        "hybrid": bool(memory.index and memory.adapters),
+        "abstain": True,
+    }
+    return tuple(route for route in ROUTES if there[route])
+
+
+def without_memory(told: Mapping[str, float]) -> dict[str, float]:
+    """Return how likely routes serve where what an adapter knew is out of date."""
+    # It stands in the documents, where it is looked up instead.
+    looked_up = {"retrieval": max(told["retrieval"], told["expert"])} if "retrieval" in told else {}
+    return {**told, **looked_up, "expert": 0.0}
 
 
 def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
@@ -341,9 +365,11 @@ def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
         known = Memory.load(folder) if (folder / MEMORY_FILE).is_file() else None
     if known is not None and is_current(known, workspace, embedder.fingerprint):
         return known
-    workspace.create()
     memory = remember(workspace, embedder, known)
-    memory.save(folder)
+    # It is only kept for the next time, and who may only read the workspace cannot keep it.
+    with suppress(OSError, WorkspaceError):
+        workspace.create()
+        memory.save(folder)
     return memory
 
 

@@ -4,13 +4,14 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from adapters.cache import write_whole
+from agent.errors import RouterError
 
 FILE = "words.json"
 _WORD = re.compile(r"\b[A-Za-z][A-Za-z']*\b")
@@ -42,14 +43,19 @@ class Speller:
         counts = Counter(word.lower() for text in texts for word in _WORD.findall(text))
         return cls(counts, known)
 
-    def mend(self, text: str) -> str:
-        """Return a text with its unknown words mended, where a known one is near."""
+    def mend(self, text: str, is_known: Callable[[str], bool] = lambda word: False) -> str:
+        """Return a text with its unknown words mended, where a known one is near.
+
+        :param is_known: Tells of further words that they are known.
+        """
         mended = 0
 
         def replaced(match: re.Match[str]) -> str:
             nonlocal mended
             word = match[0]
-            if word.lower() in self._known or mended >= _MOST_MENDED:
+            # In capitals is written what is a name or a code.
+            known = word.isupper() or word.lower() in self._known or is_known(word)
+            if known or mended >= _MOST_MENDED:
                 return word
             mended += 1
             return self._nearest(word.lower()) or word
@@ -77,6 +83,14 @@ class Speller:
 
     @classmethod
     def load(cls, path: Path) -> "Speller":
-        """Return the speller that was written to a file."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["counts"], content["known"])
+        """Return the speller that was written to a file.
+
+        :raises RouterError: When it cannot be read.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(content["counts"], content["known"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RouterError(
+                f"the router in {path.parent} cannot be read ({error}): run `expert router fit`"
+            ) from None

@@ -18,6 +18,8 @@ FILE = "success.json"
 SHIPPED = Path(__file__).parent / "weights" / FILE
 DOCUMENTS = SHIPPED.with_name("documents.json")
 """Heads for a workspace that has no adapter."""
+FEW, FEW_DOCUMENTS = SHIPPED.with_name("few.json"), SHIPPED.with_name("few_documents.json")
+"""The same where there are few documents: among few passages the best are less near."""
 STAGES: Mapping[int, tuple[str, ...]] = {1: QUESTION, 2: PROBED}
 ALONE: Mapping[int, tuple[str, ...]] = {
     stage: tuple(name for name in names if "adapter" not in name and name != "part_contrast")
@@ -85,7 +87,7 @@ class Success:
                 for stage, heads in content["heads"].items()
             }
             return cls(heads, names, bool(content["encoded"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RouterError(
                 f"the router in {path.parent} cannot be read ({error}): run `expert router fit`"
             ) from None

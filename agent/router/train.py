@@ -77,7 +77,7 @@ def train(
     :param labels: The classes.
     :param questions: What to learn from; of each class one at least, and some of none.
     :param calibration: Questions to calibrate on that are not learned from; without them a
-        tenth is held out, or every question is told by heads that have not seen it.
+        tenth of each class is held out, or every question is told by heads that have not seen it.
     :param out_of_scope_share: Share of questions out of scope where it is to be used; None for
         that among the calibration questions.
     :param body: The encoder's layers to tune a copy of; see :func:`last_layers`. None to learn
@@ -89,9 +89,9 @@ def train(
     torch.manual_seed(seed)
     chance = np.random.default_rng(seed)
     if calibration is None and (body is not None or len(questions) > _FEW):
-        order = chance.permutation(len(questions))
-        cut = max(1, round(_HELD_OUT * len(questions)))
-        calibration, questions = questions.at(order[:cut]), questions.at(order[cut:])
+        held = _held_out(questions.wanted, chance)
+        calibration = questions.at(np.flatnonzero(held))
+        questions = questions.at(np.flatnonzero(~held))
     net = _Net(len(labels), questions, None)
     _learn(net, questions, epochs, seed, None if body is not None else progress)
     heads, graph = net.heads(), None
@@ -109,7 +109,8 @@ def train(
     else:
         logits, found, wanted = _cross_fitted(labels, questions, epochs, seed, chance)
     inside = wanted >= 0
-    heads = replace(heads, temperature=fit_temperature(logits[inside], wanted[inside]))
+    if inside.any():
+        heads = replace(heads, temperature=fit_temperature(logits[inside], wanted[inside]))
     out_of_scope = fit_logistic(found, ~inside, share=out_of_scope_share)
     return Trained(Classifier(labels, heads, out_of_scope, layers), graph)
 
@@ -144,6 +145,15 @@ def noisy(text: str, chance: random.Random, share: float = 0.1) -> str:
         elif slip == 3 and made:
             made.insert(-1, letter)
     return "".join(made)
+
+
+def _held_out(wanted: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """Return which questions are held out: a tenth of each class, one at least of two or more."""
+    held = np.zeros(len(wanted), dtype=bool)
+    for label in np.unique(wanted):
+        places = chance.permutation(np.flatnonzero(wanted == label))
+        held[places[: max(round(_HELD_OUT * len(places)), int(len(places) > 1))]] = True
+    return held
 
 
 def _added(first: Heads, second: Heads) -> Heads:

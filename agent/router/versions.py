@@ -27,26 +27,37 @@ class Versions:
     def current(self) -> str:
         """Return the version in use.
 
-        :raises RouterError: When that cannot be read.
+        :raises RouterError: When that cannot be read, or is gone.
         """
-        return self._used()[-1]
+        version = self._used()[-1]
+        if not self._is_there(version):
+            raise RouterError(f"router {version} is gone: run `expert router rollback`")
+        return version
 
     def folder(self, version: str) -> Path:
         """Return a version's folder; the default one has none."""
         return self.root / "versions" / version
 
     def notes(self, version: str) -> dict[str, Any]:
-        """Return what was noted of a version when it was made."""
+        """Return what was noted of a version when it was made.
+
+        :raises RouterError: When that cannot be read.
+        """
         path = self.folder(version) / _NOTES
         if not path.is_file():
             return {}
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise RouterError(
+                f"the router in {path.parent} cannot be read ({error}): run `expert router fit`"
+            ) from None
 
     def fits(self, version: str, embedder: str) -> bool:
         """Return whether a version was made with an embedder; one that does not say is taken to.
 
         :param embedder: Its fingerprint.
+        :raises RouterError: When the version's notes cannot be read.
         """
         return bool(self.notes(version).get("embedder", embedder) == embedder)
 
@@ -75,15 +86,19 @@ class Versions:
         return version
 
     def rollback(self) -> str:
-        """Go back to the version used before, and return it.
+        """Go back to the version used before, past those that are gone, and return it.
 
         :raises RouterError: When there is none.
         """
         used = self._used()
-        if len(used) == 1:
-            raise RouterError(f"router {used[0]} is the first: there is none to go back to")
-        self._point(used[:-1])
-        return used[-2]
+        before = [version for version in used[:-1] if self._is_there(version)]
+        if not before:
+            raise RouterError(f"router {used[-1]} is the first: there is none to go back to")
+        self._point(before)
+        return before[-1]
+
+    def _is_there(self, version: str) -> bool:
+        return version == DEFAULT or (self.folder(version) / _NOTES).is_file()
 
     def _used(self) -> list[str]:
         path = self.root / _POINTER

@@ -1,11 +1,13 @@
 """``expert route`` and ``expert router`` in a workspace with documents and two adapters."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from agent.router.versions import Versions
 from agent.workspace import Workspace
 from tests.agent.router.conftest import made, workspace  # noqa: F401
 
@@ -58,6 +60,26 @@ def test_half_a_character_is_routed_too_and_a_wrong_target_named(
     assert "out.jsonl: No such file or directory" in lost.err
 
 
+def test_a_failure_leaves_the_output_as_it_was(run: Expert, tmp_path: Path) -> None:
+    path, target = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    target.write_text("before\n")
+    target.chmod(0o640)
+    path.write_bytes(b'{"question": "is this it?"}\n\xff\n')
+    lost = run("route", "--file", str(path), "-o", str(target))
+    assert (lost.code, lost.err) == (1, f"expert: {path}: not UTF-8\n")
+    assert target.read_text() == "before\n"
+    path.write_text('{"question": "is this it?"}\n')
+    assert run("route", "--file", str(path), "-o", str(target)).code == 0
+    assert json.loads(target.read_text())["question"] == "is this it?"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.glob(".writing-*")) == []
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert run("route", "--file", str(path), "-o", str(tmp_path / "pipe")).code == 0
+    assert json.loads(os.read(reader, 60_000))["question"] == "is this it?"
+    os.close(reader)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -99,6 +121,25 @@ def test_show_fit_explain_eval_and_rollback(run: Expert, tmp_path: Path) -> None
     last = run("router", "rollback")
     assert last.code == 1
     assert "there is none to go back to" in last.err
+
+
+def test_a_damaged_router_can_be_fitted_anew(
+    run: Expert,
+    workspace: Workspace,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def write(folder: Path) -> None:
+        (folder / "words.json").write_text("{")
+
+    monkeypatch.setattr("agent.router.fit.FOREIGN", tmp_path / "foreign.txt")
+    (tmp_path / "foreign.txt").write_text("Who painted the Mona Lisa?\nHow do I bake bread?\n")
+    Versions(workspace.path / "router").add(write, {}, use=True)
+    damaged = run("route", KNOWN)
+    assert (damaged.code, damaged.err.count("\n")) == (1, 1)
+    assert "run `expert router fit`" in damaged.err
+    assert run("router", "fit", "--json").json["router_version"] == "0002"
+    assert run("route", KNOWN, "--json").json["router_version"] == "0002"
 
 
 def test_asking_follows_the_router(run: Expert) -> None:

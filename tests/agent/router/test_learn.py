@@ -1,11 +1,13 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from adapters.errors import GenerationError
 from agent.errors import RouterError
 from agent.reply import Answered
 from agent.router.calibration import Logistic
-from agent.router.learn import _utility, evaluate, learn, rated, score, try_routes
+from agent.router.learn import _trial, _utility, evaluate, learn, rated, score, try_routes
 from agent.router.outcomes import FILE, Outcome, OutcomeStore
 from agent.router.router import Router
 from agent.router.success import Success
@@ -63,6 +65,19 @@ def test_each_route_is_tried_once_and_kept(workspace: Workspace, routes: Routes)
     assert len(taken) == 8
 
 
+def test_a_question_that_cannot_be_generated_from_is_not_served(
+    workspace: Workspace, routes: Routes
+) -> None:
+    def take(route, adapter, searched, on_text):
+        if route in ("expert", "hybrid"):
+            raise GenerationError("the prompt is too long")
+        return Answered(route, Answer(None, 0.0))
+
+    routes.take = take
+    tried = try_routes(workspace, routes.router, routes, [question("Is it far?")])
+    assert [one.score for one in tried] == [1.0, 0.0, 0.0, 1.0]
+
+
 def test_a_follow_up_is_routed_and_tried_as_its_history_completes_it(
     workspace: Workspace, routes: Routes
 ) -> None:
@@ -84,7 +99,7 @@ def test_a_follow_up_is_routed_and_tried_as_its_history_completes_it(
     tried = try_routes(workspace, routes.router, routes, [asked])
     assert set(taken) == {asked.searched} == {one.question for one in tried}
     assert tried[0].features["follows"] == 1
-    found = evaluate(routes.router, [asked], routes=routes, outcomes=tried)
+    found = evaluate(workspace, routes.router, [asked], routes=routes, outcomes=tried)
     assert found.routed[0].question == asked.question
     assert (found.routed[0].success or {})["retrieval"] == 1
     assert set(decided) == {(asked.searched, True)}
@@ -138,18 +153,45 @@ def test_what_is_no_better_is_written_down_and_not_used(
     assert versions.all() == ["0001"]
 
 
+def test_of_another_embedder_only_the_words_are_kept(workspace: Workspace, router: Router) -> None:
+    def write(folder: Path) -> None:
+        for name in ("words.json", "classifier.json", "heads.safetensors"):
+            (folder / name).write_text("{}")
+
+    versions = Versions(workspace.path / "router")
+    router.version = versions.add(write, {"embedder": "another"}, use=True)
+    learned = learn(workspace, router, outcomes(router, 120, lambda route, near: float(near > 0.5)))
+    kept = {path.name for path in versions.folder(learned.version).iterdir()}
+    assert kept == {"words.json", "success.json", "notes.json"}
+
+
 def test_too_few_questions_are_refused(workspace: Workspace, router: Router) -> None:
     with pytest.raises(RouterError, match="are too few to learn from"):
         learn(workspace, router, outcomes(router, 5, lambda route, near: near))
 
 
-def test_a_suite_is_compared_with_where_it_should_go(router: Router) -> None:
-    asked = [
-        question("what does error E17 of the press mean", route="expert"),
-        question("who won the world cup in 1998", route="abstain"),
+def test_a_suite_is_compared_with_where_it_should_go(workspace: Workspace, router: Router) -> None:
+    known = question("what does error E17 of the press mean", route="expert", accepted=["stop"])
+    asked = [known, question("who won the world cup in 1998", route="abstain")]
+    kept = [
+        outcome(
+            known.question,
+            route,
+            float(route == "expert"),
+            id=_trial(
+                workspace,
+                router,
+                known,
+                route,
+                "press@1" if route in ("expert", "hybrid") else None,
+            ),
+        )
+        for route in router.routes
     ]
-    kept = [outcome(asked[0].question, route, float(route == "expert")) for route in router.routes]
-    found = evaluate(router, asked, outcomes=kept)
+    found = evaluate(workspace, router, asked, outcomes=kept)
+    corrected = known.model_copy(update={"accepted": ("go",)})
+    other = evaluate(workspace, router, [corrected], outcomes=kept)
+    assert other.routed[0].success is None
     assert found.figures()["right"] == 1.0
     assert [one.success is not None for one in found.routed] == [True, False]
     assert found.fixed_routes()["expert"][0] == 1.0

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from agent.errors import RouterError
 from agent.router.speller import Speller
 
 SEEN = ["how many days of annual leave", "annual leave of a trainee", "reset the press"]
@@ -16,6 +19,12 @@ def test_known_words_numbers_and_far_ones_stay():
         assert speller.mend(text) == text
 
 
+def test_words_in_capitals_and_further_known_ones_stay():
+    speller = Speller.of(SEEN)
+    assert speller.mend("ANUAL LEAF, anual LAEVE") == "ANUAL LEAF, annual LAEVE"
+    assert speller.mend("anual leeve", lambda word: word == "leeve") == "annual leeve"
+
+
 def test_the_more_frequent_of_two_near_words_is_taken():
     assert Speller({"cat": 1, "car": 50}).mend("caz") == "car"
 
@@ -30,3 +39,10 @@ def test_it_comes_back_from_its_file(tmp_path: Path):
     speller.save(tmp_path / "words.json")
     loaded = Speller.load(tmp_path / "words.json")
     assert loaded.mend("anual leaf") == "annual leaf"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"counts": ["leave"], "known": []}'])
+def test_a_damaged_file_is_named(tmp_path: Path, content: str):
+    (tmp_path / "words.json").write_text(content)
+    with pytest.raises(RouterError, match=r"cannot be read .* run `expert router fit`"):
+        Speller.load(tmp_path / "words.json")

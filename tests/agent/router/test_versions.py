@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,23 @@ def test_a_damaged_pointer_is_named(tmp_path: Path):
     (tmp_path / "current.json").write_text("[")
     with pytest.raises(RouterError, match=r"current\.json cannot be read"):
         Versions(tmp_path).current()
+
+
+def test_a_version_that_is_gone_is_named_and_gone_back_from(tmp_path: Path):
+    versions = Versions(tmp_path)
+    for _ in range(3):
+        versions.add(write, {}, use=True)
+    shutil.rmtree(versions.folder("0002"))
+    shutil.rmtree(versions.folder("0003"))
+    with pytest.raises(RouterError, match="router 0003 is gone: run `expert router rollback`"):
+        versions.current()
+    assert versions.rollback() == versions.current() == "0001"
+
+
+@pytest.mark.parametrize("content", ["{", "7", '["promoted"]'])
+def test_damaged_notes_are_named(tmp_path: Path, content: str):
+    versions = Versions(tmp_path)
+    versions.add(write, {}, use=True)
+    (versions.folder("0001") / "notes.json").write_text(content)
+    with pytest.raises(RouterError, match=r"0001 cannot be read .* run `expert router fit`"):
+        versions.fits("0001", "minilm")

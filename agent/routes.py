@@ -311,7 +311,7 @@ class Routes:
     def _taught(self, adapter: str) -> "Taught | None":
         """Return what an adapter was taught; None where its card does not keep it."""
         from adapters.registry import Registry
-        from pipelines.taught import Taught
+        from pipelines.taught import Nearness, Taught
 
         if not self.knows_what_was_taught(adapter):
             return None
@@ -323,11 +323,13 @@ class Routes:
         else:  # an older version of it
             vectors = np.stack([one.vector for one in embedder.embed_queries(card.questions)])
 
-        def embed(question: str) -> "Floats":
-            with self.lock:
-                return embedder.embed_query(question).vector
+        nearness = Nearness(embedder, card.questions, card.question_answers, vectors)
 
-        return Taught(card.questions, card.question_answers, vectors, embed)
+        def near(question: str) -> "Floats":
+            with self.lock:
+                return nearness(question)
+
+        return Taught(card.questions, card.question_answers, near)
 
     def hybrid(self, adapter: str) -> Answerer:
         """Return what answers on the route ``hybrid``."""

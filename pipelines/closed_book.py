@@ -17,8 +17,8 @@ from pipelines.taught import Near, Taught, features, load_calibration
 NOTHING_SAID = "the adapter has nothing to say to this"
 NOT_TAUGHT = "the adapter does not seem to have been taught this"
 # An answer that was taught for a question so much farther than the nearest is another one's, and
-# so is, from this cosine of the nearest on, one that was not taught at all.
-_FARTHER, _NEAR = 0.1, 0.6
+# so is, where the nearest is so near, one that was not taught at all (docs/decisions.md).
+_FARTHER, _NEAR = 0.02, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class AdapterAnswerer:
         near = self.taught.near(query) if self.taught is not None and said else None
         text = said
         if near is not None:
-            best, mine = float(near.cosines[near.nearest]), near.taught_by(said)
+            best, mine = float(near.nearness[near.nearest]), near.taught_by(said)
             if mine < best - _FARTHER and (mine or best >= _NEAR):
                 asked, wanted = near.questions[near.nearest], near.answers[near.nearest]
                 (again, _), more, _, _ = self._said(asked, None)

@@ -1,5 +1,6 @@
 """What an adapter was taught: which of its questions one is near to, and whose answer it gives."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,14 +9,24 @@ from pathlib import Path
 
 import numpy as np
 
+from adapters.cache import entry
 from adapters.training.squad import f1, same_words
-from pipelines.embed.embedder import Floats
+from pipelines.embed.embedder import Embedder, Floats
 from pipelines.facts import quantities
+from pipelines.late_interaction import (
+    LateInteraction,
+    PassageTokens,
+    compare,
+    late_interaction_for,
+    unpack,
+)
 from pipelines.logistic import Logistic, logistic
 
 CALIBRATION = Path(__file__).parent / "weights" / "adapter.json"
 # Words that an answer shares with the one taught, by F1, where a model says it in its own way.
 _ALIKE = 0.6
+# Of how near a taught question is, the rest is its cosine (docs/decisions.md).
+_LATE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +55,32 @@ def load_calibration() -> Calibration:
 class Near:
     """A question beside those that an adapter was taught.
 
-    :param cosines: float32 [n]: how near each of them is.
+    :param nearness: float32 [n]: how near each of them is, at most 1.
     :param questions: These questions, and
     :param answers: the answers taught, empty for those that are not kept.
     """
 
-    cosines: Floats
+    nearness: Floats
     questions: Sequence[str]
     answers: Sequence[str]
 
     @property
     def nearest(self) -> int:
         """Place of the nearest one."""
-        return int(np.argmax(self.cosines))
+        return int(np.argmax(self.nearness))
 
     def taught_by(self, answer: str) -> float:
-        """Return the cosine of the nearest question that this answer was taught for, 0 for none."""
+        """Return how near the nearest question is that this answer was taught for, 0 for none."""
         return self._nearest_of(self._with(answer))
 
     def ahead(self, answer: str) -> float:
         """Return by how much that one is nearer than any that another was taught for."""
         mine = set(self._with(answer))
-        others = [n for n in range(len(self.cosines)) if n not in mine]
+        others = [n for n in range(len(self.nearness)) if n not in mine]
         return self._nearest_of(mine) - self._nearest_of(others)
 
     def _nearest_of(self, places: Iterable[int]) -> float:
-        return max((float(self.cosines[n]) for n in places), default=0.0)
+        return max((float(self.nearness[n]) for n in places), default=0.0)
 
     def _with(self, answer: str) -> list[int]:
         """Return the places of questions that an answer was taught for, in its words or others."""
@@ -97,21 +108,70 @@ class Taught:
 
     :param questions: The questions.
     :param answers: Of each its answer; empty where it is long or rests on more than the question.
+    :param nearness: Returns how near each is to a question; see :class:`Nearness`.
+    """
+
+    def __init__(
+        self, questions: Sequence[str], answers: Sequence[str], nearness: Callable[[str], Floats]
+    ) -> None:
+        self._questions, self._answers, self._nearness = questions, answers, nearness
+
+    def near(self, question: str) -> Near | None:
+        """Return a question beside these; None where the nearest one's answer is not kept."""
+        near = Near(self._nearness(question), self._questions, self._answers)
+        return near if near.answers[near.nearest] else None
+
+
+class Nearness:
+    """How near taught questions are: by their vectors, and by the words of question and answer.
+
+    What is asked in other words often shares some with the answer. Where the embedder gives states
+    of tokens, each word of the question looks for its best counterpart in both, as it does in
+    passages.
+
+    :param embedder: Embeds questions.
+    :param questions: The questions taught, and
+    :param answers: their answers.
     :param vectors: float32 [n, d]: the questions' vectors, normalised.
-    :param embed: Returns the vector of a question.
     """
 
     def __init__(
         self,
+        embedder: Embedder,
         questions: Sequence[str],
         answers: Sequence[str],
         vectors: Floats,
-        embed: Callable[[str], Floats],
     ) -> None:
-        self._questions, self._answers = questions, answers
-        self._vectors, self._embed = vectors, embed
+        self._embedder, self._vectors = embedder, vectors
+        self._late = late_interaction_for(embedder.fingerprint)
+        self._tokens: list[PassageTokens] = []
+        if self._late is not None:
+            texts = [f"{one} {other}" for one, other in zip(questions, answers, strict=True)]
+            self._tokens = _tokens_of(texts, embedder, self._late)
 
-    def near(self, question: str) -> Near | None:
-        """Return a question beside these; None where the nearest one's answer is not kept."""
-        near = Near(self._vectors @ self._embed(question), self._questions, self._answers)
-        return near if near.answers[near.nearest] else None
+    def __call__(self, question: str) -> Floats:
+        """Return float32 [n]: how near each taught question is, at most 1."""
+        asked = self._embedder.embed_query(question)
+        cosines: Floats = self._vectors @ asked.vector
+        if self._late is None or asked.tokens is None or not len(asked.tokens.token_ids):
+            return cosines
+        tokens = self._late.question(asked.tokens)
+        alike = compare(tokens, self._tokens).best @ tokens.weights
+        return (1 - _LATE) * cosines + _LATE * alike
+
+
+def _tokens_of(
+    texts: Sequence[str], embedder: Embedder, late: LateInteraction
+) -> list[PassageTokens]:
+    """Return the tokens of texts to compare questions with, kept in the cache."""
+
+    def make(folder: Path) -> None:
+        found = sorted(embedder.embed_states(texts), key=lambda one: one.index)
+        blobs = [late.pack(one, text, 0) for one, text in zip(found, texts, strict=True)]
+        np.save(folder / "lengths.npy", [len(blob) for blob in blobs])
+        (folder / "tokens.bin").write_bytes(b"".join(blobs))
+
+    told = json.dumps([embedder.fingerprint, *texts]).encode()
+    folder = entry("taught", hashlib.sha256(told).hexdigest()[:16], make)
+    whole, ends = (folder / "tokens.bin").read_bytes(), np.cumsum(np.load(folder / "lengths.npy"))
+    return [unpack(whole[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

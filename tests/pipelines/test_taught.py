@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipelines.taught import Near, Taught, features
+from pipelines.embed import open_embedder
+from pipelines.embed.embedder import QueryEncoding
+from pipelines.taught import Near, Nearness, Taught, features
 
 QUESTIONS = ("How long is parental leave?", "How long is jury duty?", "Tell me the whole policy.")
 ANSWERS = ("12 weeks of parental leave.", "Up to 10 days of court leave.", "")
@@ -44,8 +46,39 @@ def test_features_are_of_the_answer_that_is_given() -> None:
 
 def test_where_the_nearest_answer_is_not_kept_nothing_is_compared() -> None:
     vectors = np.eye(3, dtype=np.float32)
-    taught = Taught(QUESTIONS, ANSWERS, vectors, lambda question: vectors[len(question) % 3])
+    taught = Taught(QUESTIONS, ANSWERS, lambda question: vectors[len(question) % 3])
     found = taught.near("abc")
     assert found is not None
     assert (found.nearest, found.questions[found.nearest]) == (0, QUESTIONS[0])
     assert taught.near("ab") is None
+
+
+def test_words_of_the_answer_tell_which_question_is_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    questions = ("Who signs a trip?", "Who signs overtime?", "Who signs?")
+    answers = ("The travel desk in Lyon does.", "The head of the shift does.", "")
+    embedder = open_embedder("minilm")
+    vectors = np.stack([one.vector for one in embedder.embed_queries(questions)])
+    nearness = Nearness(embedder, questions, answers, vectors)
+    asked = "Do I have to go to Lyon for a signature?"
+    found, cosines = nearness(asked), vectors @ embedder.embed_query(asked).vector
+    assert found.shape == (3,)
+    assert found.max() <= 1
+    assert found[0] == found.max()
+    assert found[0] - found[1:].max() > cosines[0] - cosines[1:].max()
+    # What was kept gives the same, and nothing is embedded a second time.
+    monkeypatch.setattr(type(embedder), "embed_states", None)
+    assert np.array_equal(Nearness(embedder, questions, answers, vectors)(asked), found)
+
+
+def test_an_embedder_without_states_of_tokens_tells_by_vectors() -> None:
+    class Remote:
+        fingerprint = "remote@1"
+
+        def embed_query(self, text: str) -> QueryEncoding:
+            return QueryEncoding(np.array([0.6, 0.8], dtype=np.float32))
+
+    vectors = np.eye(2, dtype=np.float32)
+    nearness = Nearness(Remote(), ("a?", "b?"), ("A.", "B."), vectors)  # type: ignore[arg-type]
+    assert nearness("b") == pytest.approx([0.6, 0.8])

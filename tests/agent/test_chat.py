@@ -221,8 +221,10 @@ def test_good_and_bad_keep_what_became_of_an_answer(
 
 
 def test_a_rating_names_the_router_and_the_adapters(
-    talk: Callable[..., Talk], own_workspace: Workspace
+    talk: Callable[..., Talk], own_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Which adapters it can be used with is known only of a model that is here.
+    monkeypatch.setenv("EXPERT_MODEL__NAME", "owner/tiny")
     made = own_workspace.path / "made"
     made.mkdir()
     lora = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": list(TARGETS)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.lab import lab_model
 from agent.router.outcomes import OutcomeStore
 from agent.workspace import Workspace
 
@@ -105,6 +106,7 @@ def test_chatting_before_indexing_says_what_to_do(expert: Expert) -> None:
 
 
 def test_an_adapter_is_enough_to_chat_with(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab_model()
     folder = Path(__file__).parents[3] / "examples" / "hr" / "adapter"
     assert expert("adapters", "import", str(folder)).code == 0
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/help\n")))

@@ -8,18 +8,22 @@ from adapters.errors import AdapterError, ModelError
 from adapters.models import ModelFiles, find_local
 from adapters.registry import RegisteredAdapter, Registry
 
+Adapters = list[RegisteredAdapter]
 
-def of_others(adapters: Sequence[RegisteredAdapter], model: str) -> list[RegisteredAdapter]:
-    """Return those of some adapters that were trained on another model.
 
-    :param model: As the settings name it; where it is not on this machine nobody knows, and none
-        is returned.
+def by_model(adapters: Sequence[RegisteredAdapter], model: str) -> tuple[Adapters, Adapters]:
+    """Return those of some adapters that were trained on a model, and the others.
+
+    :param model: As the settings name it; where it is not on this machine nobody knows, and all
+        are taken for its own.
     """
     try:
         fingerprint = base_of(find_local(model)).fingerprint if adapters else ""
     except ModelError:
-        return []
-    return [adapter for adapter in adapters if adapter.card.base.fingerprint != fingerprint]
+        return list(adapters), []
+    own = [adapter for adapter in adapters if adapter.card.base.fingerprint == fingerprint]
+    others = [adapter for adapter in adapters if adapter.card.base.fingerprint != fingerprint]
+    return own, others
 
 
 class FittingAdapters:

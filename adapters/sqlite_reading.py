@@ -15,7 +15,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     path = path.resolve()
     # To read a file with a write-ahead log, SQLite makes files beside it. Where it may not, and
     # no log holds what the file does not, the file alone is read.
-    alone = not (_may_write(path) and _may_write(path.parent)) and not _has_log(path)
+    alone = not (may_write(path) and may_write(path.parent)) and not log_size(path)
     return sqlite3.connect(
         f"{path.as_uri()}?mode=ro{'&immutable=1' if alone else ''}",
         uri=True,
@@ -24,12 +24,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     )
 
 
-def _may_write(path: Path) -> bool:
+def may_write(path: Path) -> bool:
+    """Return whether this process may write a file, or make files in a folder."""
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _has_log(path: Path) -> bool:
+def log_size(path: Path) -> int:
+    """Return the bytes of a database's write-ahead log; 0 where there is none."""
     try:
-        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+        return path.with_name(f"{path.name}-wal").stat().st_size
     except OSError:
-        return False
+        return 0

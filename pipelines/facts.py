@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from adapters.training.sameness import content_words, words_of
 from pipelines.sentences import sentence_spans
@@ -144,6 +145,8 @@ class Quantity:
         )
 
 
+# A sentence is held against the same pieces again and again.
+@lru_cache(maxsize=128)
 def plain(text: str) -> str:
     """Return a text with its numbers in one form, each apart from its unit, and without signs.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from adapters.cache import entry
+from adapters.errors import CacheError
 from adapters.training.squad import f1, same_words
 from pipelines.embed.embedder import Embedder, Floats
 from pipelines.facts import quantities
@@ -163,15 +164,21 @@ class Nearness:
 def _tokens_of(
     texts: Sequence[str], embedder: Embedder, late: LateInteraction
 ) -> list[PassageTokens]:
-    """Return the tokens of texts to compare questions with, kept in the cache."""
+    """Return the tokens of texts to compare questions with, kept in the cache where it can be."""
+
+    def packed() -> list[bytes]:
+        found = sorted(embedder.embed_states(texts), key=lambda one: one.index)
+        return [late.pack(one, text, 0) for one, text in zip(found, texts, strict=True)]
 
     def make(folder: Path) -> None:
-        found = sorted(embedder.embed_states(texts), key=lambda one: one.index)
-        blobs = [late.pack(one, text, 0) for one, text in zip(found, texts, strict=True)]
+        blobs = packed()
         np.save(folder / "lengths.npy", [len(blob) for blob in blobs])
         (folder / "tokens.bin").write_bytes(b"".join(blobs))
 
     told = json.dumps([embedder.fingerprint, *texts]).encode()
-    folder = entry("taught", hashlib.sha256(told).hexdigest()[:16], make)
+    try:
+        folder = entry("taught", hashlib.sha256(told).hexdigest()[:16], make)
+    except CacheError:
+        return [unpack(blob) for blob in packed()]
     whole, ends = (folder / "tokens.bin").read_bytes(), np.cumsum(np.load(folder / "lengths.npy"))
     return [unpack(whole[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

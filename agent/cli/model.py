@@ -53,7 +53,7 @@ def use(workspace: Workspace, name: str, as_json: bool) -> None:
     A model of the hub is fetched: its size, this disk and this memory are compared first,
     and its revision is kept from then on.
     """
-    from adapters.fitting import of_others
+    from adapters.fitting import by_model
     from adapters.registry import Registry
 
     facts = _found(name, silent=as_json)
@@ -63,7 +63,7 @@ def use(workspace: Workspace, name: str, as_json: bool) -> None:
     _show(facts, as_json, f"{chosen} is the model now; {path} says so.")
     if _VARIABLE in os.environ and os.environ[_VARIABLE] != chosen:
         click.echo(f"{_VARIABLE} is set and wins: {os.environ[_VARIABLE]}", err=True)
-    others = of_others(Registry(workspace.adapters_folder).all()[0], chosen)
+    _, others = by_model(Registry(workspace.adapters_folder).all()[0], chosen)
     if others:
         names = ", ".join(sorted(adapter.name for adapter in others))
         click.echo(

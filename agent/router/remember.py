@@ -110,12 +110,11 @@ def references(workspace: Workspace) -> dict[str, str]:
 
 def _adapters(workspace: Workspace) -> "list[RegisteredAdapter]":
     """Return the adapters that the model in use can be used with."""
-    from adapters.fitting import of_others
+    from adapters.fitting import by_model
     from adapters.registry import Registry
 
     found = Registry(workspace.adapters_folder).all()[0]
-    others = of_others(found, workspace.settings.model.name)
-    return [adapter for adapter in found if adapter not in others]
+    return by_model(found, workspace.settings.model.name)[0]
 
 
 def _known(adapter: "RegisteredAdapter", embedder: Embedder, before: Memory | None) -> Known:

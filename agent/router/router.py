@@ -21,7 +21,7 @@ from agent.router.policy import Policy
 from agent.router.remember import is_anything, is_current, remember
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller
-from agent.router.success import DOCUMENTS, FEW, FEW_DOCUMENTS, FILE, SHIPPED, Success
+from agent.router.success import FILE, Success, shipped
 from agent.router.versions import DEFAULT, Versions
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder, QueryEncoding
@@ -37,8 +37,6 @@ _NAMED = 3
 # An adapter knew the answer before its documents changed where it would have served so likely, by
 # the question or with the index, or was trained on one of that cosine (docs/decisions.md).
 _KNEW, _SAME = 0.2, 0.65
-# Up to so many passages the heads for few documents decide (docs/decisions.md).
-_FEW_PASSAGES = 800
 
 
 class Router:
@@ -322,12 +320,11 @@ def success_of(folder: Path, memory: Memory) -> Success:
     :param folder: The version's.
     """
     path = folder / FILE
-    few = len(memory.passages) <= _FEW_PASSAGES
-    shipped = (FEW if few else SHIPPED) if memory.adapters else FEW_DOCUMENTS if few else DOCUMENTS
-    if not path.is_file():
-        return Success.load(shipped)
-    found = Success.load(path)
-    return found if found.heads[1].keys() >= {*routes_of(memory)} else Success.load(shipped)
+    if path.is_file():
+        found = Success.load(path)
+        if found.heads[1].keys() >= {*routes_of(memory)}:
+            return found
+    return Success.load(shipped(adapters=bool(memory.adapters), passages=len(memory.passages)))
 
 
 def routes_of(memory: Memory) -> tuple[Route, ...]:

@@ -30,6 +30,20 @@ _PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Of the many numbers of an encoding each may say little.
 _ENCODED_PENALTIES = (100.0, 300.0, 1000.0, 3000.0)
 _FOLDS = 5
+# Up to so many passages the heads for few documents decide (docs/decisions.md).
+_FEW_PASSAGES = 800
+
+
+def shipped(*, adapters: bool, passages: int) -> Path:
+    """Return the heads that ship for a workspace.
+
+    :param adapters: Whether it has any.
+    :param passages: That it has.
+    """
+    few = passages <= _FEW_PASSAGES
+    if adapters:
+        return FEW if few else SHIPPED
+    return FEW_DOCUMENTS if few else DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)

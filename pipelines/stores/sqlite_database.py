@@ -4,7 +4,6 @@ Write-ahead logging lets any number of processes read while one writes. Every co
 synced to the disk, so that neither a killed process nor a power cut loses one.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from adapters.sqlite_reading import log_size, may_write
 from pipelines.errors import StoreError
 from pipelines.stores import sqlite_schema
 
@@ -121,13 +121,13 @@ class Database:
             raise StoreError(f"{self.path} is a folder; a document store is a file")
         if self.read_only and not file.exists():
             raise StoreError(f"there is no document store at {self.path}; index documents first")
-        if _may_write(file if file.exists() else file.parent):
+        if may_write(file if file.exists() else file.parent):
             self._seen = None
             with closing(self._connect(migrating=True)) as connection:
                 sqlite_schema.migrate(connection, self.path)
             return self._connect()
         seen = _state(file)
-        self._seen = None if _may_write(file.parent) or seen[-1] else seen
+        self._seen = None if may_write(file.parent) or seen[-1] else seen
         connection = self._connect()
         sqlite_schema.require_current(connection, self.path)
         return connection
@@ -196,7 +196,7 @@ class Database:
         if migrating and not self.read_only:
             return "rwc"
         # Readers of a write-ahead log need to lock it, so even they open it for writing.
-        return "rw" if _may_write(Path(self.path)) else "ro"
+        return "rw" if may_write(Path(self.path)) else "ro"
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -209,7 +209,7 @@ class Database:
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", None)
             file = Path(self.path)
-            if code == sqlite3.SQLITE_CANTOPEN and _log_size(file) and not _may_write(file.parent):
+            if code == sqlite3.SQLITE_CANTOPEN and log_size(file) and not may_write(file.parent):
                 code = sqlite3.SQLITE_BUSY  # just begun or ended: the log has no locks beside it
             # The low byte is the error, the others say where it came from.
             advice = _ADVICE.get(code & 0xFF) if code is not None else None
@@ -218,24 +218,13 @@ class Database:
             ) from error
 
 
-def _may_write(path: Path) -> bool:
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-
-
 def _state(file: Path) -> tuple[int, ...]:
     """Return what changes when a file is written, and last the size of its log."""
     try:
         facts = file.stat()
     except OSError:
         return (0,)
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns, _log_size(file)
-
-
-def _log_size(file: Path) -> int:
-    try:
-        return file.with_name(file.name + "-wal").stat().st_size
-    except OSError:
-        return 0
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, log_size(file)
 
 
 @contextmanager

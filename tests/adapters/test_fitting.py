@@ -8,7 +8,7 @@ import pytest
 from adapters.architecture import read_architecture
 from adapters.card import AdapterCard, base_of
 from adapters.errors import AdapterError
-from adapters.fitting import FittingAdapters, of_others
+from adapters.fitting import FittingAdapters, by_model
 from adapters.lora_files import TARGETS
 from adapters.models import ModelFiles
 from adapters.registry import Registry
@@ -58,6 +58,6 @@ def test_those_of_another_model_are_told_apart(
     registry: Registry, small_model: Any, base: ModelFiles, tmp_path: Path
 ) -> None:
     found, _ = registry.all()
-    assert of_others(found, str(base.folder)) == []
-    assert of_others(found, str(small_model("sliding window")[1])) == found
-    assert of_others(found, str(tmp_path / "none such")) == []
+    assert by_model(found, str(base.folder)) == (found, [])
+    assert by_model(found, str(small_model("sliding window")[1])) == ([], found)
+    assert by_model(found, str(tmp_path / "none such")) == (found, [])

@@ -67,6 +67,10 @@ def test_words_of_the_answer_tell_which_question_is_meant(
     assert found.max() <= 1
     assert found[0] == found.max()
     assert found[0] - found[1:].max() > cosines[0] - cosines[1:].max()
+    # Where nothing can be kept it is the same.
+    monkeypatch.setenv("EXPERT_CACHE", "/dev/null/cache")
+    assert np.array_equal(Nearness(embedder, questions, answers, vectors)(asked), found)
+    monkeypatch.undo()
     # What was kept gives the same, and nothing is embedded a second time.
     monkeypatch.setattr(type(embedder), "embed_states", None)
     assert np.array_equal(Nearness(embedder, questions, answers, vectors)(asked), found)

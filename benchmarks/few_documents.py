@@ -1,4 +1,4 @@
-"""What the router sees where there are few documents, with adapters and without."""
+"""What the router sees of questions where there are few documents, and no adapter."""
 
 import random
 import tempfile
@@ -14,9 +14,10 @@ from agent.router.decision import Route
 from agent.router.memory import Memory
 from agent.router.router import Router
 from agent.workspace import Workspace
+from pipelines.embed.embedder import Floats
 from pipelines.search import search
 
-Features = dict[str, float]
+_SAME = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +25,19 @@ class Seen:
     """A question to few documents, as the router sees it.
 
     :param route: The one that it was written for.
-    :param beside: With adapters beside the documents, and
-    :param alone: without.
     :param passages: That there are.
     """
 
     question: str
     route: Route
-    beside: Features
-    alone: Features
+    features: dict[str, float]
     passages: int
 
 
 def look_at_few(
     documents: Path,
-    others: Sequence[tuple[str, Route]],
-    adapters: Memory,
+    nowhere: Sequence[str],
+    foreign: Floats,
     *,
     together: int,
     each: int,
@@ -48,11 +46,10 @@ def look_at_few(
     """Yield what is seen of questions, where a few documents are all that there is.
 
     :param documents: JSON lines of ``name``, ``text`` and ``questions`` on it, as in ``lookups``.
-    :param others: Further questions, and the route that they are written for.
-    :param adapters: A memory whose adapters stand beside.
+    :param nowhere: Questions that belong to no documents.
+    :param foreign: Vectors of these, as they were before anything was said around them.
     :param together: Documents in one workspace.
-    :param each: Of every workspace so many questions on its documents and as many that belong
-        nowhere, and half as many of each other route.
+    :param each: Of every workspace so many questions of each kind.
     :param most: Workspaces; None for all that there are documents for.
     """
     chance = random.Random(together)
@@ -63,28 +60,31 @@ def look_at_few(
         some = rows[at : at + together]
         own = [one["question"] for row in some for one in row["questions"]]
         asked: list[tuple[str, Route]] = [(one, "retrieval") for one in chance.sample(own, each)]
-        for route in sorted({route for _, route in others}):
-            those = [one for one in others if one[1] == route]
-            asked += chance.sample(those, each if route == "abstain" else each // 2)
+        asked += [(one, "abstain") for one in chance.sample(nowhere, each)]
         with tempfile.TemporaryDirectory() as name:
             for row in some:
                 Path(name, f"{row['name']}.md").write_text(row["text"], encoding="utf-8")
             workspace = Workspace(Path(name, "workspace"))
             index_folder(Path(name), workspace)
-            yield from _seen(workspace, asked, adapters)
+            yield from _seen(workspace, asked, foreign)
+
+
+def without(memory: Memory, foreign: Floats) -> Memory:
+    """Return a memory that has not seen some foreign questions, such as are to be asked."""
+    kept = (memory.foreign @ foreign.T).max(axis=1) < _SAME
+    return replace(memory, foreign=memory.foreign[kept])
 
 
 def _seen(
-    workspace: Workspace, asked: Sequence[tuple[str, Route]], adapters: Memory
+    workspace: Workspace, asked: Sequence[tuple[str, Route]], foreign: Floats
 ) -> Iterator[Seen]:
     with open_pipeline(workspace) as pipeline:
         router = Router.open(workspace, pipeline.get_component("question").embedder)
-        alone = router.memory
-        words = alone.words | adapters.words
-        beside = replace(alone, adapters=adapters.adapters, words=words)
+        router.memory = without(router.memory, foreign)
+
+        def probe(text: str) -> list:
+            return search(pipeline, text, top_k=10)
+
         for question, route in asked:
-            hits = search(pipeline, question, top_k=10)
-            told = []
-            for router.memory in (beside, alone):
-                told.append(router.look(question, probe=lambda _: hits))  # noqa: B023
-            yield Seen(question, route, told[0], told[1], len(alone.passages))
+            features = router.look(question, probe=probe)
+            yield Seen(question, route, features, len(router.memory.passages))

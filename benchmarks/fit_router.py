@@ -1,6 +1,7 @@
 """Fit the heads that the router ships, on the example industries' suites.
 
-    python benchmarks/fit_router.py --workspace FOLDER [--write] [--few] [--json OUT]
+    python benchmarks/fit_router.py --workspace FOLDER [--write] [--json OUT]
+    python benchmarks/fit_router.py --few [--write] [--json OUT]
     python benchmarks/fit_router.py --workspace FOLDER --quick
 
 The workspace holds the example industries and their adapters, as ``expert demo`` makes it. A
@@ -11,8 +12,9 @@ other look-ups of the same documents: what it was not taught it does not know, h
 ``examples/routing.jsonl`` is not learned from; it is what the heads are measured on, beside each
 industry with heads fitted on the other two.
 
-Where there are few documents other heads decide. They are fitted to questions on those of
-``lookups``, one, some or all of them in a workspace, and measured on the ones held out.
+``--few`` fits the heads for few documents and no adapter, to questions on those of ``lookups``:
+one, some or all of them in a workspace. They are measured on the ones held out, beside the heads
+for many.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from few_documents import Seen, look_at_few
+from few_documents import Seen, look_at_few, without
 from report import report
 
 from agent.assemble import open_pipeline
@@ -36,25 +38,29 @@ from agent.router.router import Router
 from agent.router.success import (
     ALONE,
     DOCUMENTS,
-    FEW,
     FEW_DOCUMENTS,
     SHIPPED,
     STAGES,
     Success,
     fit_success,
 )
+from agent.settings import RouterSettings
 from agent.suite import read_suite
 from agent.workspace import Workspace
+from pipelines.embed.embedder import Embedder, Floats
+from pipelines.embed.opening import open_embedder
 from pipelines.search import search
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LOOKUPS = Path(__file__).parent / "lookups"
-# Of each file, documents in a workspace and questions to it.
+# Of each file, documents in a workspace and questions of each kind to it.
 _FEW_LEARNED = (("companies", 1, 6), ("companies", 8, 12), ("pages", 6, 12), ("companies", 76, 60))
 _FEW_HELD_OUT = (("companies", 1, 20), ("companies", 20, 60), ("pages", 6, 24))
 INDUSTRIES = {"hr": "hr-advisor", "health": "health-desk", "maintenance": "maintenance-planner"}
 ALONE_ROUTES = ("retrieval", "abstain")
 _JOINED = 60
+# One of the held-out documents has fewer passages, several together have more.
+_ONE = 50
 # Of each industry, look-ups beside an adapter that was taught others, and know-how beside it.
 _UNTAUGHT, _BESIDE = 168, 50
 # The health pages are named after what they are about.
@@ -176,11 +182,8 @@ def look(workspace: Workspace, asked: Sequence[Asked], foreign: int) -> list[tup
         chance = random.Random(1)
         ours = [Asked("foreign", line, "abstain") for line in lines[1::2]][-foreign:]
         # What is asked must not be among what it is compared with.
-        vectors = router.embedder.embed_queries([one.question for one in ours])
-        left_out = np.stack([one.vector for one in vectors])
-        memory = router.memory
-        kept = (memory.foreign @ left_out.T).max(axis=1) < 0.999
-        router.memory = replace(memory, foreign=memory.foreign[kept])
+        left_out = vectors_of(router.embedder, [one.question for one in ours])
+        router.memory = without(router.memory, left_out)
 
         def probe(text: str) -> list:
             return search(pipeline, text, top_k=10)
@@ -197,11 +200,15 @@ def look(workspace: Workspace, asked: Sequence[Asked], foreign: int) -> list[tup
         return seen
 
 
+def vectors_of(embedder: Embedder, questions: Sequence[str]) -> Floats:
+    return np.stack([one.vector for one in embedder.embed_queries(list(questions))])
+
+
 def taught_beside(router: Router, memory: Memory, asked: Asked) -> Memory:
     """Return the memory in which an industry's adapter was taught what a question says."""
     name = INDUSTRIES[asked.group]
     before = memory.adapters[name]
-    vectors = np.stack([one.vector for one in router.embedder.embed_queries(list(asked.taught))])
+    vectors = vectors_of(router.embedder, asked.taught)
     known = Known(before.reference, asked.taught, vectors)
     if not asked.alone:
         both = (*before.questions, *asked.taught)
@@ -222,19 +229,13 @@ def fit(seen: Sequence[tuple[Asked, dict]], names: dict[int, tuple] = STAGES) ->
     )
 
 
-def look_where_few(
-    workspace: Workspace, asked: Sequence[Asked], *, held_out: bool, quick: bool
-) -> list[Seen]:
-    """Return what is seen of questions to few documents, beside the adapters of a workspace.
-
-    :param asked: Among them what the adapters know.
-    """
-    lines = FOREIGN.read_text(encoding="utf-8").splitlines()[1::2][-600:]
+def look_where_few(*, held_out: bool, quick: bool) -> list[Seen]:
+    """Return what is seen of questions to few documents."""
+    # Every other line is learned from, and the ones between are held out.
+    lines = FOREIGN.read_text(encoding="utf-8").splitlines()[0 if held_out else 1 :: 2][-600:]
     chance = random.Random(0)
-    others = [(wrapped(one, chance), "abstain") for one in lines]
-    known = ("expert", "hybrid")
-    others += [(one.question, one.route) for one in asked if one.route in known and not one.taught]
-    memory = Router.open(workspace).memory
+    nowhere = [wrapped(one, chance) for one in lines]
+    foreign = vectors_of(open_embedder("minilm"), lines)
     part = "held_out" if held_out else "learned"
     sizes = _FEW_HELD_OUT if held_out else _FEW_LEARNED
     return [
@@ -242,8 +243,8 @@ def look_where_few(
         for name, together, each in (sizes[:1] if quick else sizes)
         for one in look_at_few(
             LOOKUPS / f"{name}_{part}.jsonl",
-            others,
-            memory,
+            nowhere,
+            foreign,
             together=together,
             each=each,
             most=2 if quick else None,
@@ -251,28 +252,30 @@ def look_where_few(
     ]
 
 
-def fit_where_few(seen: Sequence[Seen]) -> tuple[Success, Success]:
-    """Return the heads where adapters stand beside few documents, and where none do."""
-    beside = fit([(Asked("few", one.question, one.route), one.beside) for one in seen])
-    alone = [one for one in seen if one.route in ALONE_ROUTES]
-    return beside, fit([(Asked("few", o.question, o.route), o.alone) for o in alone], names=ALONE)
-
-
-def right_where_few(
-    seen: Sequence[Seen], beside: Success, alone: Success, policy: Policy
-) -> dict[str, float]:
-    """Return the shares of questions that take their route, by size of the index and route."""
-    figures = {}
-    for size in sorted({one.passages // 50 * 50 for one in seen}):
-        for route in ROUTES:
-            some = [o for o in seen if o.passages // 50 * 50 == size and o.route == route]
-            for kind, success in (("beside", beside), ("alone", alone)):
-                if kind == "alone" and route not in ALONE_ROUTES:
-                    continue
-                pairs = [(Asked("few", o.question, o.route), getattr(o, kind)) for o in some]
-                figures[f"few_{size}_{kind}_{route}"] = float(
-                    np.mean(right(success, pairs, policy))
-                )
+def fit_where_few(options: argparse.Namespace, policy: Policy) -> dict[str, float]:
+    """Fit the heads for few documents, and return how well they and those for many do."""
+    learned, held_out = (
+        [
+            (one, (Asked("few", one.question, one.route), one.features))
+            for one in look_where_few(held_out=part, quick=options.quick)
+        ]
+        for part in (False, True)
+    )
+    few = fit([pair for _, pair in learned], names=ALONE)
+    if options.write:
+        few.save(FEW_DOCUMENTS)
+    figures: dict[str, float] = {"few_questions": len(learned)}
+    for kind, is_one in (("one", True), ("some", False)):
+        for route in ALONE_ROUTES:
+            some = [
+                pair
+                for one, pair in held_out
+                if (one.passages < _ONE) == is_one and one.route == route
+            ]
+            if some:
+                figures[f"few_{kind}_{route}"] = float(np.mean(right(few, some, policy)))
+                many = right(Success.load(DOCUMENTS), some, policy)
+                figures[f"few_{kind}_{route}_by_the_others"] = float(np.mean(many))
     return figures
 
 
@@ -289,40 +292,26 @@ def right(success: Success, seen: Sequence[tuple[Asked, dict]], policy: Policy) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--few", action="store_true", help="the heads for few documents")
     parser.add_argument("--write", action="store_true", help="ship what was fitted")
-    parser.add_argument("--few", action="store_true", help="only the heads for few documents")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.few:
+        usual = RouterSettings()
+        policy = Policy(usual.costs, usual.cost_weight, usual.margin)
+        report(
+            "Routing where there are few documents", fit_where_few(options, policy), options.json
+        )
+        return
+    if options.workspace is None:
+        parser.error("give --workspace, or --few")
     workspace = Workspace(options.workspace)
     settings = workspace.settings.router
     policy = Policy(settings.costs, settings.cost_weight, settings.margin)
     chance = random.Random(0)
     asked = questions_of(chance)
-    few, held_out = (
-        look_where_few(workspace, asked, held_out=part, quick=options.quick)
-        for part in (False, True)
-    )
-    beside, without = fit_where_few(few)
-    figures: dict[str, float | int | str] = {"few_questions": len(few)}
-    figures |= right_where_few(held_out, beside, without, policy)
-    if options.write:
-        beside.save(FEW)
-        without.save(FEW_DOCUMENTS)
-    if not options.few:
-        figures |= fit_where_many(workspace, asked, policy, chance, options)
-    report("Routing the example industries", figures, options.json)
-
-
-def fit_where_many(
-    workspace: Workspace,
-    asked: list[Asked],
-    policy: Policy,
-    chance: random.Random,
-    options: argparse.Namespace,
-) -> dict[str, float]:
-    """Fit the heads for many documents, and return how well they do."""
     suite = [
         Asked("suite", one.question, str(one.route))
         for one in read_suite(EXAMPLES / "routing.jsonl").questions
@@ -333,7 +322,7 @@ def fit_where_many(
     learned = [pair for pair in seen if pair[0].group != "suite"]
     success = fit(learned)
     told = [pair for pair in seen if pair[0].group == "suite"]
-    figures: dict[str, float] = {"questions": len(learned), "suite": len(told)}
+    figures: dict[str, float | int | str] = {"questions": len(learned), "suite": len(told)}
     figures["suite_right"] = float(np.mean(right(success, told, policy)))
     for route in ROUTES:
         of_route = [pair for pair in told if pair[0].route == route]
@@ -355,7 +344,7 @@ def fit_where_many(
     if options.write:
         success.save(SHIPPED)
         alone.save(DOCUMENTS)
-    return figures
+    report("Routing the example industries", figures, options.json)
 
 
 if __name__ == "__main__":

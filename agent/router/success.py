@@ -18,7 +18,7 @@ FILE = "success.json"
 SHIPPED = Path(__file__).parent / "weights" / FILE
 DOCUMENTS = SHIPPED.with_name("documents.json")
 """Heads for a workspace that has no adapter."""
-FEW, FEW_DOCUMENTS = SHIPPED.with_name("few.json"), SHIPPED.with_name("few_documents.json")
+FEW_DOCUMENTS = SHIPPED.with_name("few_documents.json")
 """The same where there are few documents: among few passages the best are less near."""
 STAGES: Mapping[int, tuple[str, ...]] = {1: QUESTION, 2: PROBED}
 ALONE: Mapping[int, tuple[str, ...]] = {
@@ -40,10 +40,9 @@ def shipped(*, adapters: bool, passages: int) -> Path:
     :param adapters: Whether it has any.
     :param passages: That it has.
     """
-    few = passages <= _FEW_PASSAGES
     if adapters:
-        return FEW if few else SHIPPED
-    return FEW_DOCUMENTS if few else DOCUMENTS
+        return SHIPPED
+    return FEW_DOCUMENTS if passages <= _FEW_PASSAGES else DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)

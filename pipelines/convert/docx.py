@@ -81,7 +81,7 @@ class _Document:
 
     def run(self, body: etree._Element, properties: dict[str, str]) -> None:
         title = meaningful_title(properties.pop("title", None))
-        first = [read_paragraph(p).text for p in list(_paragraphs(body))[:30]]
+        first = [self._read(p).text for p in list(_paragraphs(body))[:30]]
         self.builder.title = title
         if title and title not in map(clean, first):
             self.builder.add("property", f"title: {title}")
@@ -103,29 +103,39 @@ class _Document:
             if root is None:
                 continue
             for element in _paragraphs(root):
-                text = clean(read_paragraph(element).text)
+                text = clean(self._read(element).text)
                 if text and text not in shown and not _PAGE_NUMBER.match(text):
                     shown.add(text)
                     self.builder.add("paragraph", text)
 
-    def _read(self, element: etree._Element, shaded: bool = False) -> Paragraph:
-        style = self._styles.get(attribute(child(element, "pPr", "pStyle"), "val"))
-        shaded = shaded or self._shaded or style.shaded
-        return read_paragraph(element, shaded=shaded, marks=self._marks)
+    def _read(self, element: etree._Element) -> Paragraph:
+        shaded = self._shaded or any(map(self._is_ground, element.iterancestors()))
+        return read_paragraph(element, shaded=shaded, marks=self._marks, styles=self._styles)
 
-    def _blocks(self, parent: etree._Element, shaded: bool = False) -> None:
+    def _is_ground(self, element: etree._Element) -> bool:
+        """Tell what may have a colour behind the text in it."""
+        name = local(element)
+        if name == "tbl":
+            properties = child(element, "tblPr")
+            style = self._styles.get(attribute(child(properties, "tblStyle"), "val"))
+            shaded = style.shaded or style.header_row
+            return shaded or child(properties, "shd") is not None
+        # A shape's ground is not looked up.
+        return name == "txbxContent" or (name == "tc" and child(element, "tcPr", "shd") is not None)
+
+    def _blocks(self, parent: etree._Element) -> None:
         for element in parent:
             name = local(element)
             if name == "p":
-                self._paragraph(element, shaded)
+                self._paragraph(element)
             elif name == "tbl":
                 self._table(element)
             elif name in _WRAPPERS:
                 chosen = child(element, "Choice")
-                self._blocks(element if chosen is None else chosen, shaded)
+                self._blocks(element if chosen is None else chosen)
 
-    def _paragraph(self, element: etree._Element, shaded: bool) -> None:
-        paragraph = self._read(element, shaded)
+    def _paragraph(self, element: etree._Element) -> None:
+        paragraph = self._read(element)
         style = self._styles.get(paragraph.style)
         text = clean(paragraph.text)
         if text and not _TOC_STYLES.match(style.name):
@@ -159,13 +169,12 @@ class _Document:
         """Append what hangs on a paragraph: text boxes, notes, comments."""
         self._unknown += paragraph.unknown
         for box in paragraph.boxes:
-            # A shape's ground is not looked up.
-            self._blocks(box, shaded=True)
+            self._blocks(box)
         for kind, identity in paragraph.notes:
             note = self._notes.get((kind, identity))
             if note is None:
                 continue
-            text = " ".join(read_paragraph(p).text for p in _paragraphs(note))
+            text = " ".join(self._read(p).text for p in _paragraphs(note))
             if clean(text) and kind == "comment":
                 author = attribute(note, "author")
                 self.builder.add("footnote", f"Comment{f' by {author}' if author else ''}: {text}")
@@ -211,7 +220,7 @@ class _Document:
 
     def _table(self, table: etree._Element) -> None:
         rows = [row for row in _through(table, "tr") if not _deleted(row)]
-        elements = [list(_through(row, "tc")) for row in rows]
+        elements = [_cells(row) for row in rows]
         ids = {
             p.style for row in elements for c in row for p in map(read_paragraph, _paragraphs(c))
         }
@@ -219,13 +228,12 @@ class _Document:
         if laid_out or all(len(row) < 2 for row in elements):
             for cells in elements:
                 for cell in cells:
-                    self._blocks(cell, child(cell, "tcPr", "shd") is not None)
+                    self._blocks(cell)
             return
         properties = child(table, "tblPr")
         style = self._styles.get(attribute(child(properties, "tblStyle"), "val"))
-        shaded = style.shaded or style.header_row or child(properties, "shd") is not None
         attached: list[Paragraph] = []
-        grid = [[self._cell(cell, attached, shaded) for cell in row] for row in elements]
+        grid = [[self._cell(cell, attached) for cell in row] for row in elements]
         merged = _merge(elements, grid)
         headers = 0
         for row in rows:
@@ -244,12 +252,11 @@ class _Document:
         for paragraph in attached:
             self._attached(paragraph)
 
-    def _cell(self, cell: etree._Element, attached: list[Paragraph], shaded: bool) -> Cell:
-        shaded = shaded or child(cell, "tcPr", "shd") is not None
+    def _cell(self, cell: etree._Element, attached: list[Paragraph]) -> Cell:
         span = attribute(child(cell, "tcPr", "gridSpan"), "val")
         parts = []
         for element in _paragraphs(cell):
-            paragraph = self._read(element, shaded)
+            paragraph = self._read(element)
             attached.append(paragraph)
             text = clean(paragraph.text)
             listed = child(element, "pPr", "numPr") is not None
@@ -288,6 +295,17 @@ def _through(parent: etree._Element, name: str) -> Iterator[etree._Element]:
             yield element
         elif local(element) in _WRAPPERS:
             yield from _through(element, name)
+
+
+def _cells(row: etree._Element) -> list[etree._Element]:
+    """Return a row's cells, an empty one where it leaves out columns before its first."""
+    cells = list(_through(row, "tc"))
+    before = attribute(child(row, "trPr", "gridBefore"), "val")
+    if before and before.isdigit() and int(before):
+        blank = etree.Element("tc")
+        etree.SubElement(etree.SubElement(blank, "tcPr"), "gridSpan", val=before)
+        cells.insert(0, blank)
+    return cells
 
 
 def _deleted(row: etree._Element) -> bool:

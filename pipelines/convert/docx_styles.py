@@ -19,6 +19,11 @@ def _value(element: etree._Element | None, *path: str) -> str | None:
     return attribute(child(element, *path), "val")
 
 
+def is_on(flag: etree._Element) -> bool:
+    """Whether a property that need only be there is not switched off."""
+    return attribute(flag, "val") not in ("0", "false", "off")
+
+
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"-?\d{1,9}", text) else None
 
@@ -33,6 +38,8 @@ class Style:
     :param bold: Whether its text is bold; None if it does not say.
     :param shaded: Whether it gives its text a ground.
     :param header_row: Whether it sets a table's first row apart.
+    :param vanish: Whether its text is hidden; None if it does not say.
+    :param colour: Its text's colour in six hexadecimal digits or ``auto``; None if it does not say.
     """
 
     name: str = ""
@@ -41,6 +48,8 @@ class Style:
     bold: bool | None = None
     shaded: bool = False
     header_row: bool = False
+    vanish: bool | None = None
+    colour: str | None = None
 
 
 class Styles:
@@ -96,8 +105,10 @@ class Styles:
                     _number(_value(numbering, "ilvl")),
                 )
             run = child(element, "rPr")
-            if child(run, "b") is not None:
-                style.bold = (_value(run, "b") or "1") not in ("0", "false")
+            bold, vanish = child(run, "b"), child(run, "vanish")
+            style.bold = style.bold if bold is None else is_on(bold)
+            style.vanish = style.vanish if vanish is None else is_on(vanish)
+            style.colour = _value(run, "color") or style.colour
             style.shaded |= child(paragraph, "shd") is not None or child(run, "shd") is not None
             style.header_row |= any(
                 attribute(part, "type") == "firstRow" for part in children(element, "tblStylePr")

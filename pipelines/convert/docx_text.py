@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from lxml import etree
 
+from pipelines.convert.colours import differ, from_hex
+from pipelines.convert.docx_styles import Style, Styles, is_on
 from pipelines.convert.ooxml import attribute, child, local
 from pipelines.convert.symbol_font import UNKNOWN, sign
 
@@ -15,6 +17,7 @@ _UNSEEN = frozenset(
     "del moveFrom instrText delText delInstrText rt Fallback rPr pPr sdtPr "  # noqa: SIM905
     "sectPr fldData".split()
 )
+_WHITE = (255, 255, 255)
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
@@ -40,26 +43,40 @@ class Paragraph:
     unknown: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a paragraph's runs look like where they do not say."""
+
+    shaded: bool
+    style: Style
+    styles: Styles
+
+
 def read_paragraph(
     element: etree._Element,
     *,
     shaded: bool = False,
     marks: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    styles: Styles | None = None,
 ) -> Paragraph:
     """Collect what a reader sees of a paragraph.
 
-    White text on no ground of its own and text below 2 points are taken for hidden.
+    White text on no ground of its own and text below 2 points are taken for hidden, by
+    the runs' own properties or by those of their styles.
 
     :param element: A ``w:p``.
     :param shaded: Whether it stands on a ground of its own, where white text is seen.
     :param marks: Numbers of the notes by their kind and id.
+    :param styles: The document's styles; none by default.
     """
     paragraph = Paragraph(style=attribute(child(element, "pPr", "pStyle"), "val"), marks=marks)
     parts: list[str] = []
     weights: list[bool | None] = []
     shaded = shaded or child(element, "pPr", "shd") is not None
+    styles = styles or Styles(None)
+    look = _Look(shaded, styles.get(paragraph.style), styles)
     for node in element:
-        _read(node, paragraph, parts, weights, shaded)
+        _read(node, paragraph, parts, weights, look)
     paragraph.text = "".join(parts)
     if weights and all(weight is not None for weight in weights):
         paragraph.bold = all(weights)
@@ -73,13 +90,13 @@ def _read(
     paragraph: Paragraph,
     parts: list[str],
     weights: list[bool | None],
-    shaded: bool,
+    look: _Look,
 ) -> None:
     name = local(node)
     if name in _UNSEEN:
         return
     if name == "r":
-        _read_run(node, paragraph, parts, weights, shaded)
+        _read_run(node, paragraph, parts, weights, look)
     elif name == "t":
         # Office Math has its text in elements of the same name.
         parts.append(node.text or "")
@@ -107,7 +124,7 @@ def _read(
     elif name in ("shape", "rect") and attribute(node, "alt"):
         parts.append(f" {attribute(node, 'alt')} ")
         for one in node:
-            _read(one, paragraph, parts, weights, shaded)
+            _read(one, paragraph, parts, weights, look)
     elif name == "checkBox":
         flag = child(node, "checked")
         state = flag if flag is not None else child(node, "default")
@@ -115,7 +132,7 @@ def _read(
         parts.append("☒ " if checked else "☐ ")
     else:
         for one in node:
-            _read(one, paragraph, parts, weights, shaded)
+            _read(one, paragraph, parts, weights, look)
 
 
 def _read_run(
@@ -123,36 +140,37 @@ def _read_run(
     paragraph: Paragraph,
     parts: list[str],
     weights: list[bool | None],
-    shaded: bool,
+    look: _Look,
 ) -> None:
     properties = child(run, "rPr")
-    if properties is not None and _hidden(properties, shaded):
+    if _hidden(properties, look):
         return
     own: list[str] = []
     for node in run:
-        _read(node, paragraph, own, weights, shaded)
+        _read(node, paragraph, own, weights, look)
     text = "".join(own)
     if text.strip():
         bold = child(properties, "b")
-        weights.append(None if bold is None else _on(bold))
+        weights.append(None if bold is None else is_on(bold))
         position = attribute(child(properties, "vertAlign"), "val")
         if position == "superscript" and text.strip("0123456789+-−") == "":
             text = text.translate(_SUPERSCRIPT)
     parts.append(text)
 
 
-def _on(flag: etree._Element) -> bool:
-    return attribute(flag, "val") not in ("0", "false", "off")
-
-
-def _hidden(properties: etree._Element, shaded: bool) -> bool:
+def _hidden(properties: etree._Element | None, look: _Look) -> bool:
+    named = attribute(child(properties, "rStyle"), "val")
+    styles = [look.style] if named is None else [look.styles.get(named), look.style]
     vanish = child(properties, "vanish")
-    if vanish is not None and _on(vanish):
+    told = [None if vanish is None else is_on(vanish), *(style.vanish for style in styles)]
+    if next((one for one in told if one is not None), False):
         return True
     size = attribute(child(properties, "sz"), "val")
     if size is not None and size.isdigit() and int(size) < 4:
         return True
-    colour = (attribute(child(properties, "color"), "val") or "").upper()
-    ground = child(properties, "shd")
-    highlit = child(properties, "highlight") is not None
-    return colour == "FFFFFF" and not shaded and ground is None and not highlit
+    ground = child(properties, "shd") is not None or child(properties, "highlight") is not None
+    if ground or look.shaded or any(style.shaded for style in styles):
+        return False
+    colours = [attribute(child(properties, "color"), "val"), *(style.colour for style in styles)]
+    ink = from_hex(next(filter(None, colours), None))
+    return ink is not None and not differ(ink, _WHITE)

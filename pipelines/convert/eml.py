@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from pipelines.convert import convert_file, format_of, html
 from pipelines.convert.encoding import decode
 from pipelines.convert.extracted import Extracted, ExtractedBuilder, clean
+from pipelines.convert.html_hidden import Visibility
 from pipelines.convert.text import add_text
 from pipelines.errors import ConversionError
 
@@ -69,27 +70,51 @@ class _Mail:
                     self._builder.add_property(name.lower(), value)
                 else:
                     self._builder.add("property", f"{name.lower()}: {value}")
-        body = self._add_body(message)
-        for part in _parts(message):
-            if part not in body:
-                self._add_attachment(part, depth)
+        texts, attached = _parts(message)
+        for text in texts:
+            self._add_text(text)
+        for part in attached:
+            self._add_attachment(part, depth)
 
-    def _add_body(self, message: EmailMessage) -> list[EmailMessage]:
-        """Append the body; return the parts that it stands in."""
-        plain = _body(message, "plain")
-        rich = _body(message, "html")
-        text = _text(plain) if plain is not None else ""
-        if rich is not None:
-            page = html.parse(_text(rich), self._builder) if _text(rich).strip() else None
-            words = len(html.all_text(page).split()) if page is not None else 0
-            # Some programs put only "switch to HTML" into the plain part.
-            if page is not None and (not text.strip() or len(text.split()) < 0.3 * words):
-                body = page.find("body")
-                html.add_body(self._builder, page if body is None else body)
-                text = ""
-        if text.strip():
-            add_text(self._builder, _unquoted(text), titles=False)
-        return [part for part in (plain, rich) if part is not None]
+    def _add_text(self, alternatives: list[EmailMessage]) -> None:
+        """Append a text that is there as plain text, as HTML or as both."""
+        plain = ""
+        rich = ExtractedBuilder()
+        for part in alternatives:
+            text = self._text(part)
+            if part.get_content_subtype() == "plain":
+                plain += f"\n\n{text}"
+            elif text.strip():
+                self._add_page(rich, text)
+        page = rich.build()
+        # Some programs put only "switch to HTML" into the plain part.
+        if not plain.strip() or len(plain.split()) < 0.3 * len(page.text.split()):
+            self._builder.add_extracted(page)
+        else:
+            add_text(self._builder, _unquoted(plain), titles=False)
+
+    def _add_page(self, rich: ExtractedBuilder, text: str) -> None:
+        try:
+            page = html.parse(text, self._builder)
+        except ConversionError as error:
+            self._builder.notice(f"an HTML part was not read: {error}")
+            return
+        body = page.find("body")
+        html.add_body(rich, page if body is None else body, Visibility(page))
+
+    def _text(self, part: EmailMessage) -> str:
+        content = part.get_payload(decode=True)
+        if not isinstance(content, bytes):
+            return ""
+        try:
+            charset = part.get_content_charset()
+        except Exception:  # a charset encoded in ways the email package chokes on
+            charset = None
+        try:
+            return decode(content, charset)[0]
+        except ConversionError as error:
+            self._builder.notice(f"a text part was not read: {error}")
+            return ""
 
     def _add_attachment(self, part: EmailMessage, depth: int) -> None:
         builder = self._builder
@@ -145,29 +170,32 @@ class _Mail:
             self._builder.notice(f"attachment {name}: {notice}")
 
 
-def _body(message: EmailMessage, kind: str) -> EmailMessage | None:
-    try:
-        found = message.get_body(preferencelist=(kind,))
-    except (KeyError, AttributeError):
-        # A multipart head above a body without parts.
-        return None
-    return found if isinstance(found, EmailMessage) else None
-
-
-def _parts(message: EmailMessage) -> list[EmailMessage]:
-    """Return the leaves and attached messages, in order, not entering the latter."""
-    if message.get_content_type() == "message/rfc822" or not message.is_multipart():
-        return [message]
-    found = []
-    alternative = message.get_content_type() == "multipart/alternative"
+def _parts(message: EmailMessage) -> tuple[list[list[EmailMessage]], list[EmailMessage]]:
+    """Return a message's texts, each in all its alternative parts, and what is attached."""
+    kind = message.get_content_type()
+    if kind == "message/rfc822" or not message.is_multipart():
+        is_text = kind in ("text/plain", "text/html") and not message.is_attachment()
+        return ([[message]], []) if is_text else ([], [message])
+    texts: list[list[EmailMessage]] = []
+    attached: list[EmailMessage] = []
+    alternative = kind == "multipart/alternative"
     for part in message.iter_parts():
         if not isinstance(part, EmailMessage):
             continue
-        if alternative and part.get_content_maintype() == "text":
-            # The same text once more; the body was chosen from these.
-            continue
-        found += _parts(part)
-    return found
+        inner, files = _parts(part)
+        if not alternative and texts:
+            # A name makes a file of a text that is not the first.
+            named = [text[0] for text in inner if len(text) == 1 and _name(text[0])]
+            inner = [text for text in inner if text[0] not in named]
+            files = named + files
+        elif alternative and part.get_content_maintype() == "text":
+            # The same text once more, in a form that nobody reads.
+            files = []
+        texts += inner
+        attached += files
+    if alternative and texts:
+        texts = [[part for text in texts for part in text]]
+    return texts, attached
 
 
 def _name(part: EmailMessage) -> str:
@@ -175,17 +203,6 @@ def _name(part: EmailMessage) -> str:
         return clean(part.get_filename() or "").replace("\\", "/").rpartition("/")[2]
     except Exception:  # a name encoded in ways the email package chokes on
         return ""
-
-
-def _text(part: EmailMessage) -> str:
-    content = part.get_payload(decode=True)
-    if not isinstance(content, bytes):
-        return ""
-    try:
-        charset = part.get_content_charset()
-    except Exception:  # a charset encoded in ways the email package chokes on
-        charset = None
-    return decode(content, charset)[0]
 
 
 def _unquoted(text: str) -> str:

@@ -2,12 +2,13 @@
 
 import codecs
 import re
+from collections import Counter
+from contextlib import suppress
 
 from pipelines.errors import ConversionError
 
 # The longer mark first: UTF-32's begins with UTF-16's.
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -17,8 +18,12 @@ _SAMPLE_BYTES = 1 << 16
 _MULTIBYTE = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
+_PLAIN = re.compile(rb"[\t\n\r -~]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\ufffd]")
+# Code points by their upper byte: East Asia's, and what stands beside letters of any script.
+_EAST_ASIA = frozenset([0x30, *range(0x4E, 0xA0), *range(0xAC, 0xD8)])
+_BESIDE = frozenset([0x00, 0x20, 0x21, 0x30, 0xFF])
 # Error handler that reads each byte which is not UTF-8 as Windows-1252.
 _FALLBACK = "phi-expert-windows-1252"
 
@@ -36,8 +41,9 @@ codecs.register_error(_FALLBACK, _windows_1252)
 def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
     """Turn a file's bytes into text.
 
-    A byte-order mark decides, then valid UTF-8, then what the file declares, then zero
-    bytes in UTF-16's pattern, then a guess from the letters (charset-normalizer).
+    A byte-order mark decides (UTF-8's where what follows is that), then valid UTF-8, then
+    what the file declares, then zero bytes in UTF-16's pattern or UTF-16 in the letters of
+    another script, then a guess from the letters (charset-normalizer).
 
     :param data: The whole file.
     :param declared: Encoding that the file names for itself, if any.
@@ -48,17 +54,23 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
     for mark, name in _MARKS:
         if data.startswith(mark):
             return _checked(data[len(mark) :].decode(name, "replace")), None
+    if data.startswith(codecs.BOM_UTF8):
+        # Some programs write it before anything: what is not UTF-8 is read as without it.
+        data = data.removeprefix(codecs.BOM_UTF8)
+        with suppress(UnicodeDecodeError):
+            return _checked(data.decode("utf-8")), None
     sample = data[:_SAMPLE_BYTES]
     if b"\0" in sample:
         return _wide(data, sample)
-    if declared and declared.lower().startswith("iso-2022") and b"\x1b" in data:
+    meant = _meant(declared) if declared else ()
+    if meant and meant[0].startswith("iso2022") and b"\x1b" in data:
         # Seven bits only: valid UTF-8 as well, but not what it says.
-        return _checked(data.decode(declared, "replace")), None
+        return _checked(data.decode(meant[0], "replace")), None
     try:
         return _checked(data.decode("utf-8")), None
     except UnicodeDecodeError:
         pass
-    for name in _meant(declared) if declared else ():
+    for name in meant:
         try:
             return _checked(data.decode(name)), None
         except (UnicodeDecodeError, LookupError):
@@ -106,7 +118,43 @@ def _wide(data: bytes, sample: bytes) -> tuple[str, str | None]:
         # A stray zero byte in a text file.
         text, notice = decode(data.replace(b"\0", b""))
         return text, notice or "zero bytes were left out"
+    if found := _other_script(data, sample):
+        return _checked(data.decode(found)), f"encoding guessed: {found}"
     raise ConversionError("binary data, not text")
+
+
+def _other_script(data: bytes, sample: bytes) -> str | None:
+    """Return which UTF-16 data is in whose letters are not Western and have few zeros; or None."""
+    nonzero = len(sample) - sample.count(0)
+    if len(_PLAIN.findall(sample)) > 0.9 * nonzero or _is_utf_8(data.replace(b"\0", b"")):
+        # Any two bytes of these are a letter of some script.
+        return None
+    found = []
+    for name in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(name)
+        except UnicodeDecodeError:
+            continue
+        text = text[:_SAMPLE_BYTES]
+        pages = Counter(ord(sign) >> 8 for sign in text)
+        east = sum(count for page, count in pages.items() if page in _EAST_ASIA)
+        alphabet = max(range(0x03, 0x20), key=lambda page: pages[page])
+        # An alphabet's words are set apart by blanks.
+        spaced = len(text) < 20 * len(text.split())
+        letters = max(east, pages[alphabet] if spaced else 0)
+        known = _BESIDE | (_EAST_ASIA if letters == east else {alphabet})
+        if letters > 0.5 * len(text) and sum(pages[page] for page in known) > 0.97 * len(text):
+            found.append((sum(sign.isascii() for sign in text), name))
+    # Read the wrong way round, Greek is Korean: its blanks tell.
+    return max(found)[1] if found else None
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        _checked(data.decode("utf-8"))
+    except (UnicodeDecodeError, ConversionError):
+        return False
+    return True
 
 
 def _guess(sample: bytes) -> str:

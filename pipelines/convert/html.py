@@ -9,18 +9,13 @@ from lxml import html as lxml_html
 
 from pipelines.convert.encoding import decode
 from pipelines.convert.extracted import BlockKind, Extracted, ExtractedBuilder, clean
-from pipelines.convert.html_hidden import Visibility
+from pipelines.convert.html_hidden import SKIPPED, Visibility
 from pipelines.convert.html_tables import HtmlTable
 from pipelines.convert.tables import add_table
 from pipelines.errors import ConversionError
 
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _XML_DECLARED = re.compile(rb"""^\s*<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
-_SKIPPED = frozenset(
-    "script style template noscript head title meta link base nav iframe object "  # noqa: SIM905
-    "embed audio video "
-    "canvas map area datalist param source track colgroup col".split()
-)
 _INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label "  # noqa: SIM905
     "mark meter nobr "
@@ -104,7 +99,8 @@ def add_page(builder: ExtractedBuilder, root: etree._Element) -> None:
     body = root.find("body")
     main = root if body is None else body
     title = clean(root.findtext("head/title") or root.findtext(".//title") or "")
-    first = next((clean(all_text(h)) for h in main.iter("h1")), "")
+    seen = Visibility(root)
+    first = seen.main_heading(main)
     builder.title = builder.title or title or first or None
     if title and title != first:
         builder.add("property", f"title: {title}")
@@ -112,7 +108,7 @@ def add_page(builder: ExtractedBuilder, root: etree._Element) -> None:
         name = _META.get((meta.get("name") or meta.get("property") or "").lower())
         if name and name not in builder.properties:
             builder.add_property(name, meta.get("content") or "")
-    add_body(builder, main, Visibility(root))
+    add_body(builder, main, seen)
 
 
 def add_body(
@@ -121,10 +117,10 @@ def add_body(
     """Append what stands in an element, block by block."""
     visibility = visibility or Visibility(body)
     before = builder.is_empty
-    _Walker(builder, visibility, _SKIPPED).run(body)
+    _Walker(builder, visibility, SKIPPED).run(body)
     if before and builder.is_empty:
         # A page that is nothing but links (a table of contents) has its text in <nav>.
-        _Walker(builder, visibility, _SKIPPED - {"nav"}).run(body)
+        _Walker(builder, visibility, SKIPPED - {"nav"}).run(body)
 
 
 class _Walker:
@@ -151,12 +147,13 @@ class _Walker:
         self._flush_prefix()
 
     def _children(self, element: etree._Element) -> None:
-        if element.text:
+        shown = not self._visibility.inked_out(element)
+        if element.text and shown:
             self._inline.append(element.text)
         for one in element:
             if isinstance(one.tag, str):
                 self._element(one)
-            if one.tail:
+            if one.tail and shown:
                 self._inline.append(one.tail)
 
     def _flush(self) -> None:
@@ -243,11 +240,14 @@ class _Walker:
             inline.append(text)
         elif tag == "svg":
             for one in element.iter("{*}title", "{*}text", "title", "text"):
-                inline.append(f" {all_text(one)} ")
+                if not self._visibility.hidden_within(one, element):
+                    inline.append(f" {self._visibility.text(one)} ")
         elif tag == "input":
-            self._input(element)
+            if not self._visibility.inked_out(element):
+                self._input(element)
         elif tag == "select":
-            options = [self._text_of(option) for option in element.iter("option")]
+            seen = (o for o in element.iter("option") if not self._visibility.hidden(o))
+            options = [self._text_of(option) for option in seen]
             inline.append(f" {'; '.join(filter(None, options))} ")
         elif tag == "a" and "footnote-backref" in (element.get("class") or ""):
             pass
@@ -262,7 +262,7 @@ class _Walker:
 
     def _images_only(self, element: etree._Element) -> None:
         for image in element.iter("img"):
-            self._inline_element(image, "img")
+            self._element(image)
 
     def _input(self, element: etree._Element) -> None:
         kind = (element.get("type") or "text").lower()
@@ -291,7 +291,8 @@ class _Walker:
         self._kind, self._level = "list_item", self._depth
         step = -1 if "reversed" in element.attrib else 1
         style = element.get("type") or ""
-        if element.text:
+        shown = not self._visibility.inked_out(element)
+        if element.text and shown:
             self._inline.append(element.text)
         for one in element:
             if one.tag == "li" and not self._visibility.hidden(one):
@@ -309,7 +310,7 @@ class _Walker:
                 self._flush_prefix()
             elif isinstance(one.tag, str) and one.tag != "li":
                 self._element(one)
-            if one.tail:
+            if one.tail and shown:
                 self._inline.append(one.tail)
         self._flush()
         self._depth -= 1
@@ -362,7 +363,7 @@ class _Walker:
         for line_break in element.iter("br"):
             line_break.tail = "\n" + (line_break.tail or "")
         self._flush_prefix()
-        self._builder.add("code", all_text(element))
+        self._builder.add("code", self._visibility.text(element))
 
     def _on_figcaption(self, element: etree._Element) -> None:
         self._block(element, "caption", 0)

@@ -54,7 +54,7 @@ class HtmlTable:
 
         # A footer may be written before the body that it is shown below.
         rows.sort(key=lambda row: _section(row) == "tfoot")
-        rows = [row for row in rows if not visibility.hidden(row)]
+        rows = [row for row in rows if not visibility.hidden_within(row, element)]
         heads = sum(_section(row) == "thead" for row in rows)
         if not heads and len(rows) > 1 and all(map(_bold, rows[0])):
             heads = 1

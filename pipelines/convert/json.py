@@ -176,7 +176,11 @@ class _Writer:
             self._builder.add("heading", heading, level=min(level, _LEVELS))
         below = level + bool(heading)
         if _is_map_of_records(value):
-            keyed = [{"key": key, **one} for key, one in value.items() if isinstance(one, dict)]
+            records = {key: one for key, one in value.items() if isinstance(one, dict)}
+            name = "key"
+            while any(field.casefold() == name for one in records.values() for field in one):
+                name = f"record {name}"
+            keyed = [{name: key, **one} for key, one in records.items()]
             self._objects(list(enumerate(keyed, start=1)), heading, below)
             return
         texts = text_fields([value]) if texts is None else texts

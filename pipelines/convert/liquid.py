@@ -18,7 +18,9 @@ _PIECE = re.compile(
     r"|(?P<address>(?<=\]\()\s*\{%(?P<target>[^}]*?)%\})"
     r"|\{%-?\s*(?P<name>[\w-]+)(?P<arguments>(?:[^%]|%(?!\})){0,2000}+)%\}"
     r"|\{\{-?(?P<output>[^{}]*?)-?\}\}"
-    r"|(?P<kramdown>\{:(?::|/)?[^{}\n]*\})",
+    # A list of attributes; "{:.2f}" and "{:>10}" are somebody's formats of numbers.
+    r"|(?P<kramdown>\{:(?:[:/]|\s*(?:\.[A-Za-z]|#[A-Za-z][\w-]|[\w-]+=[\"']|[\w-]+:\s|toc\b)"
+    r"|\s+[A-Za-z][\w-]+\s*(?=\}))[^{}\n]*\})",
     re.DOTALL | re.MULTILINE,
 )
 _QUOTED = re.compile(r"""(?:([\w-]+)\s*[=:]\s*)?("[^"]*"|'[^']*')""")

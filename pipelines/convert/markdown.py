@@ -18,6 +18,7 @@ from pipelines.convert import html
 from pipelines.convert.encoding import decode
 from pipelines.convert.extracted import Extracted, ExtractedBuilder
 from pipelines.convert.front_matter import add_front_matter
+from pipelines.convert.html_hidden import Visibility
 from pipelines.convert.liquid import strip_liquid
 from pipelines.errors import ConversionError
 
@@ -64,10 +65,10 @@ def add_markdown(builder: ExtractedBuilder, text: str) -> None:
         return
     except RecursionError:
         raise ConversionError("nested too deeply") from None
+    seen = Visibility(page)
     if builder.title is None:
-        heading = next((html.all_text(h) for h in page.iter("h1")), None)
-        builder.title = heading or builder.properties.get("label")
-    html.add_body(builder, page)
+        builder.title = seen.main_heading(page) or builder.properties.get("label")
+    html.add_body(builder, page, seen)
 
 
 @lru_cache(maxsize=1)

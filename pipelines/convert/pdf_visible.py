@@ -15,16 +15,17 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as raw
 from numpy.typing import NDArray
 
+from pipelines.convert.colours import SEEN, Colour, differ
+
 Box = tuple[float, float, float, float]
-Colour = tuple[int, int, int]
 
 _TINY_POINTS = 2.0
 # Narrower than this share of its height, a letter is a stroke.
 _SQUEEZED = 0.1
 _WHITE, _LIGHT = 250, 190
-# Pixels a point, and how far a pixel has to change to be seen (of 255).
+# Pixels a point; a page that would take more pixels than this is drawn smaller.
 _SCALE = 1.5
-_SEEN = 24
+_PIXELS = 12_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,29 +127,30 @@ def _not_drawn(
             boxes[key] = [
                 min(box[0], left), min(box[1], bottom), max(box[2], right), max(box[3], top)
             ]  # fmt: skip
-    whole = _drawn(page)
+    width, height = page.get_size()
+    scale = min(_SCALE, (_PIXELS / (width * height)) ** 0.5)
+    whole = _drawn(page, scale)
     for item in doubtful.values():
         raw.FPDFPageObj_SetIsActive(item, False)
     try:
-        without = _drawn(page)
+        without = _drawn(page, scale)
     finally:
         for item in doubtful.values():
             raw.FPDFPageObj_SetIsActive(item, True)
     changed = np.abs(whole.astype(np.int16) - without).max(axis=2)
-    width, height = page.get_size()
     found = set()
     for key, box in boxes.items():
         if not np.isfinite(box).all():
             found.add(key)
             continue
-        x0, y0, x1, y1 = _on_bitmap(page, box, width, height)
+        x0, y0, x1, y1 = _on_bitmap(page, box, width * scale, height * scale)
         if x0 >= x1 or y0 >= y1:
             found.add(key)
         elif key in ocr:
             part = whole[y0:y1, x0:x1].astype(np.int16)
-            if np.ptp(part, axis=(0, 1)).max() < _SEEN:
+            if np.ptp(part, axis=(0, 1)).max() < SEEN:
                 found.add(key)
-        elif changed[y0:y1, x0:x1].max() < _SEEN:
+        elif changed[y0:y1, x0:x1].max() < SEEN:
             found.add(key)
     return found
 
@@ -156,8 +158,8 @@ def _not_drawn(
 def _on_bitmap(
     page: "pdfium.PdfPage", box: Sequence[float], width: float, height: float
 ) -> tuple[int, int, int, int]:
-    """Return the pixels of a box: left, top, right and bottom, within the bitmap."""
-    w, h = int(np.ceil(width * _SCALE)), int(np.ceil(height * _SCALE))
+    """Return the pixels of a box in a bitmap of a size: left, top, right and bottom."""
+    w, h = int(np.ceil(width)), int(np.ceil(height))
     x, y = ctypes.c_int(), ctypes.c_int()
     corners = []
     for across, up in ((box[0], box[1]), (box[2], box[3])):
@@ -172,8 +174,8 @@ def _on_bitmap(
     )
 
 
-def _drawn(page: "pdfium.PdfPage") -> NDArray[np.uint8]:
-    bitmap = page.render(scale=_SCALE, may_draw_forms=False)
+def _drawn(page: "pdfium.PdfPage", scale: float) -> NDArray[np.uint8]:
+    bitmap = page.render(scale=scale, may_draw_forms=False)
     try:
         pixels: NDArray[np.uint8] = np.array(bitmap.to_numpy()[:, :, :3])
     finally:
@@ -224,8 +226,3 @@ def colour_of(item: Any) -> Colour | None:
     if not raw.FPDFPageObj_GetFillColor(item, *parts) or parts[3].value < 128:
         return None
     return parts[0].value, parts[1].value, parts[2].value
-
-
-def differ(one: Colour, other: Colour) -> bool:
-    """Whether two colours are told apart."""
-    return max(abs(a - b) for a, b in zip(one, other, strict=True)) >= _SEEN

@@ -76,7 +76,7 @@ class _Worker:
         process = self._process
         if process is None or process.poll() is not None:
             process = self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [sys.executable, "-m", __name__, str(self._memory_mb)],
+                [sys.executable, "-P", "-m", __name__, str(self._memory_mb)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

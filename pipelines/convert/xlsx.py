@@ -1,7 +1,8 @@
 """Excel workbooks: each row of a table a passage with typed columns, forms as paragraphs."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -92,24 +93,22 @@ def _read(values: "Workbook", formulas: "Workbook | None", name: str) -> tuple[l
     """Read the rows that show anything; also returns how many formulas have no value."""
     found: list[Row] = []
     missing = 0
-    for number, row in enumerate(_rows_of(values, name), start=1):
+    sources: Iterable[Sequence[Cell | MergedCell]]
+    sources = repeat(()) if formulas is None else _rows_of(formulas, name)
+    both = zip(_rows_of(values, name), sources, strict=False)
+    for number, (row, source) in enumerate(both, start=1):
         cells = [_shown(cell) for cell in row]
-        if any(cells):
-            found.append((number, cells))
-    if formulas is None:
-        return found, 0
-    by_number = dict(found)
-    for number, row in enumerate(_rows_of(formulas, name), start=1):
-        for index, cell in enumerate(row):
+        for index, cell in enumerate(source):
             formula = getattr(cell.value, "text", cell.value)
             if not isinstance(formula, str) or not formula.startswith("="):
                 continue
-            cells = by_number.setdefault(number, [])
-            cells += [""] * (index + 1 - len(cells))
-            if not cells[index]:
+            # A text that was computed and is empty has its type though no value.
+            if row[index].value is None and row[index].data_type != "str":
                 cells[index] = clean(formula)
                 missing += 1
-    return sorted(by_number.items()), missing
+        if any(cells):
+            found.append((number, cells))
+    return found, missing
 
 
 def _shown(cell: "Cell | MergedCell") -> str:

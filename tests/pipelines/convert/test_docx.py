@@ -8,6 +8,7 @@ from docx.document import Document as DocumentType
 from docx.enum.style import WD_STYLE_TYPE
 from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import nsdecls, qn
+from docx.shared import Pt, RGBColor
 from PIL import Image
 
 from pipelines.convert.docx import convert
@@ -140,6 +141,41 @@ def test_tracked_changes_hidden_text_and_fields(tmp_path: Path, document: Docume
     assert [text for _, _, text in blocks(read(tmp_path, document))] == [
         "Kept inserted shown-x",
         "White on blue",
+    ]
+
+
+def test_styles_hide_what_they_make_hidden_or_white(tmp_path: Path, document: DocumentType) -> None:
+    styles = document.styles
+    hidden = styles.add_style("Secret", WD_STYLE_TYPE.CHARACTER)
+    hidden.font.hidden = True
+    styles.add_style("Derived", WD_STYLE_TYPE.CHARACTER).base_style = hidden
+    styles.add_style("White", WD_STYLE_TYPE.PARAGRAPH).font.color.rgb = RGBColor(254, 254, 254)
+    styles.add_style("Dark", WD_STYLE_TYPE.CHARACTER).font.color.rgb = RGBColor(0, 0, 0)
+    vanish = "<w:r><w:rPr><w:rStyle w:val='Derived'/>{}</w:rPr><w:t>{}</w:t></w:r>"
+    add_xml(document, vanish.format("", "SECRET") + vanish.format("<w:vanish w:val='0'/>", "Seen"))
+    document.add_paragraph("SECRET", style="White").add_run("Black.", style="Dark")
+    document.add_paragraph("SECRET", style="White").runs[0].font.size = Pt(12)
+    table = document.add_table(1, 2, style="Light Grid Accent 1")
+    for cell, text in zip(table._cells, ["White on", "blue"], strict=True):
+        cell.paragraphs[0].style = "White"
+        cell.paragraphs[0].add_run(text)
+    got = [text for _, _, text in blocks(read(tmp_path, document))]
+    assert got == ["Seen", "Black.", "White on | blue"]
+
+
+def test_a_row_may_begin_in_a_later_column(tmp_path: Path, document: DocumentType) -> None:
+    table = document.add_table(3, 3)
+    rows = [("Part", "Width", "Height"), ("Bolt", "1", "2"), ("", "3", "4")]
+    for row, texts in enumerate(rows):
+        for column, text in enumerate(texts):
+            table.cell(row, column).text = text
+    last = table.rows[2]._tr
+    last.remove(last.tc_lst[0])
+    last.get_or_add_trPr().append(OxmlElement("w:gridBefore", {qn("w:val"): "1"}))
+    table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    assert [text for _, _, text in blocks(read(tmp_path, document))] == [
+        "Part: Bolt | Width: 1 | Height: 2",
+        "Width: 3 | Height: 4",
     ]
 
 

@@ -91,6 +91,68 @@ def test_attachments_are_converted_or_named(tmp_path: Path, message: EmailMessag
     ]
 
 
+def mixed(message: EmailMessage, *parts: tuple[str, str]) -> EmailMessage:
+    message.make_mixed()
+    for text, kind in parts:
+        part = EmailMessage()
+        part.set_content(text, subtype=kind)
+        message.attach(part)
+    return message
+
+
+def test_texts_that_are_no_alternatives_are_all_read(tmp_path: Path, message: EmailMessage) -> None:
+    mixed(message, ("See the list.", "plain"), ("a,b\n1,2\n", "csv"), ("<p>Due 4 May.", "html"))
+    got = read(tmp_path, message)
+    assert texts(got)[1:] == [("paragraph", "See the list."), ("paragraph", "Due 4 May.")]
+    assert got.notices == (
+        "attachment without name (text/csv) was not read: no converter for a file without suffix",
+    )
+
+
+def test_a_text_below_alternatives_is_read(tmp_path: Path, message: EmailMessage) -> None:
+    both = EmailMessage()
+    both.set_content("See inside.")
+    both.add_alternative("<p>See inside.", "html")
+    both.get_payload()[1].make_mixed()
+    both.get_payload()[1].add_attachment("a line", filename="log.txt")
+    mixed(message, ("From outside.", "plain"))
+    message.attach(both)
+    message.attach(mixed(EmailMessage(), ("Leave this list.", "plain")))
+    assert [text for _, text in texts(read(tmp_path, message))[1:]] == [
+        "From outside.", "See inside.", "Leave this list.", "Attachment: log.txt", "a line",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", ["<style>{}</style><img src=a>", "<!-- {} -->", "<p hidden>{}"])
+def test_plain_text_is_read_where_html_shows_nothing(
+    tmp_path: Path, message: EmailMessage, page: str
+) -> None:
+    message.set_content("The deadline is 4 May.")
+    message.add_alternative(page.format(".a { color: red } " * 50), "html")
+    assert texts(read(tmp_path, message))[1:] == [("paragraph", "The deadline is 4 May.")]
+
+
+def test_styles_in_the_head_of_an_html_mail_hide(tmp_path: Path, message: EmailMessage) -> None:
+    message.set_content(
+        "<head><style>.pre{display:none}</style></head><body><p class=pre>SECRET</p>Hello</body>",
+        subtype="html",
+    )
+    assert texts(read(tmp_path, message))[1:] == [("paragraph", "Hello")]
+
+
+def test_a_text_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
+    part = "--x\nContent-Type: text/plain; charset={}\nContent-Transfer-Encoding: {}\n\n{}\n"
+    head = "From: a@example.org\nContent-Type: multipart/mixed; boundary=x\n\n"
+    body = (
+        part.format("iso-2022-cn", "8bit", "\x1b$)AText")
+        + part.format("utf-8", "base64", "AAECAwQFBgcIAAECAwQF")
+        + part.format("utf-8", "8bit", "Seen.")
+    )
+    got = read(tmp_path, f"{head}{body}--x--\n".encode())
+    assert texts(got)[-1] == ("paragraph", "Seen.")
+    assert got.notices == ("a text part was not read: binary data, not text",)
+
+
 def test_messages_within_messages_end(tmp_path: Path, message: EmailMessage) -> None:
     message.set_content("level 0")
     for depth in range(1, 6):

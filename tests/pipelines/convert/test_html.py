@@ -96,7 +96,23 @@ def test_a_table_that_lays_out_the_page_is_read_as_text(tmp_path: Path) -> None:
         "<p style='color:#fff'>SECRET</p>",
         "<p style='color:rgb(255, 255, 255)'>SECRET</p>",
         "<p style='color:#000;background:black'>SECRET</p>",
+        "<p style='color:#fefefe'>SECRET</p>",
+        "<div style='color:white'>SECRET<p>SECRET</div>",
+        "<p style='color:#fff0'>SECRET</p>",
+        "<div style='background:#ddd'><p style='color:rgb(87%, 87%, 87%)'>SECRET</p></div>",
+        "<p style='max-height:0;overflow:hidden'>SECRET</p>",
+        "<p style='overflow: hidden; height: 0px'>SECRET</p>",
+        "<p style='transform:scale(0)'>SECRET</p>",
+        "<p style='position:absolute;bottom:-9999px'>SECRET</p>",
         "<style>.x{display:none}</style><p class=x>SECRET</p>",
+        "<style>.x{color:#fff}</style><p class=x>SECRET</p>",
+        "<style>body{background:#eee} .x, .y{color:#efefef}</style><ul><li class=y>SECRET</ul>",
+        "<style>.x{color:#fff}</style><p class=x><input value=SECRET style='color:#fff'></p>",
+        "<pre>a<span hidden>SECRET</span><script>SECRET()</script></pre>",
+        "<table><tr><td>a<td>b<tbody style='display:none'><tr><td>SECRET<td>d</table>",
+        "<table><thead hidden><tr><th>SECRET<th>d<tbody><tr><td>a<td>b</table>",
+        "<svg><g style='display:none'><text>SECRET</text></g><text hidden>SECRET</text></svg>",
+        "<select><option hidden>SECRET<option>a</select>",
         "<table><tr><td>a<td>b<tr style='display:none'><td>SECRET<td>d</table>",
         "<script>SECRET</script><template>SECRET</template><nav>SECRET</nav>",
         "<input type=hidden value=SECRET>",
@@ -117,6 +133,21 @@ def test_what_a_reader_does_not_see_is_left_out(tmp_path: Path, hidden: str) -> 
         "<style>.dark{background:#036}</style><p class=dark style='color:white'>SHOWN</p>",
         "<button aria-controls=a>Open</button><div id=a hidden>SHOWN</div>",
         "<style>@media print{.x{display:none}}</style><p class=x>SHOWN</p>",
+        "<style>.x{color:#fff}</style><div class=x><p style='background:#036'>SHOWN</div>",
+        "<style>.x{color:#fff} .bar .x{background:#036}</style><p class=x>SHOWN</p>",
+        "<style>.x{color:#fff} @media (width>9em){.x{background:#036}}</style><p class=x>SHOWN</p>",
+        "<style>.x{color:#fff} .light .x{color:#333}</style><p class='light x'>SHOWN</p>",
+        "<link rel=stylesheet href=a.css><style>.x{color:#fff}</style><p class=x>SHOWN</p>",
+        "<div style='color:#fff'>Hidden.<p style='color:#333'>SHOWN</p></div>",
+        "<div style='color:#fff'><a href=b>SHOWN</a></div>",
+        "<p style='color:transparent;background:linear-gradient(red, blue);"
+        "-webkit-background-clip:text'>SHOWN</p>",
+        "<p style='height:0;padding-top:50%;overflow:hidden'>SHOWN</p>",
+        "<style>.x{max-height:0;overflow:hidden;transition:max-height .2s}</style>"
+        "<button>More</button><div class=x>SHOWN</div>",
+        "<p style='transform:scale(0.5)'>SHOWN</p>",
+        "<p style='color:#fff'><svg><text>SHOWN</text></svg></p>",
+        "<body bgcolor=black text=white><font color=red>Red.</font>SHOWN",
         "<p style='opacity:0.5'>SHOWN</p>",
         "<p style='font-size:10px'>SHOWN</p>",
     ],
@@ -136,6 +167,15 @@ def test_facts_become_properties(tmp_path: Path) -> None:
     assert got.properties == {"description": "How to run it", "author": "Ann", "date": "2024-05-01"}
     assert "title: Pump manual" in texts(got, "property")
     assert "description: How to run it" in texts(got, "property")
+
+
+def test_a_hidden_heading_is_no_title(tmp_path: Path) -> None:
+    got = page(
+        tmp_path,
+        "<div hidden><h1>SECRET</h1></div><h1 style='display:none'>SECRET</h1>"
+        "<h1>Pump <span hidden>SECRET</span>manual</h1>",
+    )
+    assert (got.title, got.text) == ("Pump manual", "Pump manual")
 
 
 def test_a_page_of_links_only_is_read(tmp_path: Path) -> None:

@@ -138,6 +138,11 @@ def test_objects_by_key_are_rows(converted: Convert) -> None:
     assert rows(found)[2].columns == {"key": "p2", "cost": 2, "site": "A"}
 
 
+def test_a_key_keeps_its_name_apart_from_a_field_of_that_name(converted: Convert) -> None:
+    found = converted({f"p{i}": {"Key": f"k{i}", "cost": i} for i in range(3)})
+    assert rows(found)[2].columns == {"record key": "p2", "Key": "k2", "cost": 2}
+
+
 def test_lists_of_lists_are_a_table(converted: Convert) -> None:
     found = converted([["Part", "Cost"], ["Pump", 5], ["Hose", 6]])
     assert [b.columns for b in rows(found)] == [

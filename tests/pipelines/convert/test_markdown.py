@@ -136,6 +136,18 @@ def test_embedded_html_follows_the_rules_of_html(tmp_path: Path) -> None:
     assert texts(got, "table_row") == ["A: 1 | B: 2"]
 
 
+def test_a_hidden_heading_is_no_title(tmp_path: Path) -> None:
+    got = markdown(tmp_path, "<h1 hidden>SECRET</h1>\n\n# Pumps\n\nText.\n")
+    assert (got.title, got.text) == ("Pumps", "Pumps\n\nText.")
+
+
+def test_formats_of_numbers_are_no_attributes(tmp_path: Path) -> None:
+    kept = "Write {:.2f}, {:>10}, {:#x}, {: d}, {:%H:%M} or {:?}."
+    assert markdown(tmp_path, kept).text == kept
+    marks = "{: .note}{:.no_toc #top}{:toc}{:target='_blank'}{: middle}{:middle: .m}{:/}{::x /}"
+    assert markdown(tmp_path, f"Text{marks}.").text == "Text."
+
+
 def test_a_line_in_bold_of_its_own_stands_apart(tmp_path: Path) -> None:
     got = markdown(tmp_path, "**Note**  \nWe recommend it.")
     assert texts(got, "paragraph") == ["Note", "We recommend it."]

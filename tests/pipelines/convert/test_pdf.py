@@ -389,6 +389,21 @@ def test_text_that_is_hard_to_judge_but_seen_is_kept(tmp_path: Path) -> None:
     assert (got.text, got.notices) == (told, ())
 
 
+def test_a_very_large_page_is_judged_within_the_memory_of_a_worker(tmp_path: Path) -> None:
+    path = tmp_path / "plan.pdf"
+    canvas = Canvas(str(path), pagesize=(14_400, 14_400))
+    write("Plan of the plant.", size=200, y=9000)(canvas)
+    canvas.setFillColor(Color(0.95, 0.96, 0.97))
+    write("UNSEEN", size=200)(canvas)
+    canvas.setFillColor(Color(0.8, 0.8, 0.8))
+    write("Light grey.", size=200, y=5000)(canvas)
+    canvas.save()
+    with ConversionPool() as pool:
+        [(_, got)] = pool.convert([path], lambda one: one)
+    assert isinstance(got, Extracted)
+    assert " ".join(got.text.split()) == "Plan of the plant. Light grey."
+
+
 def test_text_that_ocr_put_behind_an_image_is_kept(tmp_path: Path) -> None:
     def draw(canvas: Canvas) -> None:
         canvas.drawInlineImage(scan(), 0, 0, WIDTH, HEIGHT)

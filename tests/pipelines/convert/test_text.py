@@ -1,3 +1,4 @@
+import struct
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def test_lines_of_a_log_stay_lines(tmp_path: Path) -> None:
         ("Größe und Maß".encode("utf-16-le"), "Größe und Maß", "encoding guessed: utf-16-le"),
         ("Größe und Maß".encode("latin-1"), "Größe und Maß", "encoding guessed: cp1252"),
         ("Wert “gut” – 5 €".encode("cp1252"), "Wert “gut” – 5 €", "encoding guessed: cp1252"),
+        (b"\xef\xbb\xbfcr\xe8pe", "crèpe", "encoding guessed: cp1252"),
+        (
+            "\ufeffGröße, Übung ".encode() + "Maß".encode("latin-1"),
+            "Größe, Übung Maß",
+            "1 bytes are not UTF-8 and were read as Windows-1252",
+        ),
         (
             "Größe, Übung, schön ".encode() + "Maß".encode("latin-1"),
             "Größe, Übung, schön Maß",
@@ -79,6 +86,23 @@ def test_encodings(tmp_path: Path, data: bytes, text: str, notice: str | None) -
     assert got.notices == ((notice,) if notice else ())
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Перед началом работы проверьте уровень масла в баке.",
+        "Πριν από την έναρξη της εργασίας ελέγξτε τη στάθμη.",
+        "开始工作前，请检查油箱中的油位。 第一步",
+        "作業を始める前に、タンクの油量を確認してください。 つぎ",
+        "작업을 시작하기 전에 탱크의 오일 양을 확인하십시오.",
+        "לפני תחילת העבודה יש לבדוק את מפלס השמן.",
+    ],
+)
+def test_utf_16_without_its_mark(tmp_path: Path, text: str, encoding: str) -> None:
+    got = read(tmp_path, text.encode(encoding))
+    assert (got.text, got.notices) == (text, (f"encoding guessed: {encoding}",))
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"), [("Größe, café, Übung", "cp1252"), ("Уровень масла в баке", "cp1251")]
 )
@@ -93,6 +117,12 @@ def test_the_first_accent_may_stand_far_down(tmp_path: Path, text: str, encoding
     [
         (bytes(range(256)) * 40, "binary data, not text"),
         (b"\x7fELF" + b"\0" * 2000, "binary data, not text"),
+        (b"the quick brown fox\0jumps over it\0" * 40, "binary data, not text"),
+        ("Уровень масла\0в баке\0".encode() * 40, "binary data, not text"),
+        ("Уровень масла\0".encode() * 4_000, "binary data, not text"),
+        ("Grüße\0und Maße\0".encode("latin-1") * 40, "binary data, not text"),
+        (struct.pack("<900h", *(i % 200 for i in range(-450, 450))), "binary data, not text"),
+        (struct.pack("<900h", *(1024 + i % 99 for i in range(900))), "binary data, not text"),
         (b"", "the file is empty"),
         (b" \n\n ", "the file is empty"),
     ],

@@ -3,6 +3,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from pipelines.convert.worker import ConversionPool
 from pipelines.errors import ConversionError
 
@@ -61,3 +63,14 @@ def test_leaving_in_the_middle_waits_for_no_file(tmp_path: Path) -> None:
         left = time.monotonic()
     pool._threads.shutdown()
     assert time.monotonic() - left < 4
+
+
+def test_a_module_in_the_current_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("open('was_run', 'w').close()\nraise SystemExit")
+    (tmp_path / "good.txt").write_text("good")
+    monkeypatch.chdir(tmp_path)
+    with ConversionPool() as pool:
+        assert outcomes(pool, [Path("good.txt")]) == ["good"]
+    assert not (tmp_path / "was_run").exists()

@@ -135,6 +135,20 @@ def test_a_formula_without_value_is_kept_and_said(converted: Convert) -> None:
     assert 'sheet "Sheet1": 1 formulas have no computed value' in found.notices[0]
 
 
+def test_a_formula_whose_value_is_an_empty_text_shows_nothing(tmp_path: Path) -> None:
+    book = book_of(["Part", "Note"], ["Pump", '=IF(A2="","?","")'], ["Hose", "=UPPER(A3)"])
+    book.save(tmp_path / "a.xlsx")
+    with ZipFile(tmp_path / "a.xlsx") as old, ZipFile(tmp_path / "b.xlsx", "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                data = data.replace(b'<c r="B2"', b'<c r="B2" t="str"')
+            new.writestr(name, data)
+    found = convert(tmp_path / "b.xlsx")
+    assert texts(found, "table_row") == ["Part: Pump", "Part: Hose | Note: =UPPER(A3)"]
+    assert "1 formulas have no computed value" in found.notices[0]
+
+
 def test_a_formula_with_a_value_gives_the_value(tmp_path: Path, converted: Convert) -> None:
     book_of(["Part", "Cost"], ["Pump", 5], ["Total", "=B2*2"]).save(tmp_path / "a.xlsx")
     with ZipFile(tmp_path / "a.xlsx") as old, ZipFile(tmp_path / "b.xlsx", "w") as new:

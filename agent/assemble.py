@@ -1,7 +1,7 @@
 """Put the pipelines' parts together as the workspace's settings say."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -74,13 +74,14 @@ def open_indexer(
     """Give an indexer over the workspace's store; the caller holds the index lock.
 
     :param progress: Told how far indexing is.
-    :param rebuild: Empty the index first.
+    :param rebuild: Empty the index first, once the embedder is open and the store reached.
     """
     from pipelines.catalog import Catalog
     from pipelines.index import Indexer
 
     settings = workspace.settings.index
     workspace.create()
+    embedder = open_embedder(workspace)
     if rebuild:
         _empty(workspace)
     store = open_store(workspace)
@@ -89,7 +90,7 @@ def open_indexer(
             yield Indexer(
                 catalog,
                 store,
-                open_embedder(workspace),
+                embedder,
                 max_tokens=settings.max_tokens,
                 max_file_bytes=int(settings.max_file_mb * 1e6),
                 exclude=settings.exclude,
@@ -104,6 +105,11 @@ def open_indexer(
 def _empty(workspace: Workspace) -> None:
     from pipelines.errors import StoreError
 
+    is_file = workspace.settings.store != "weaviate"
+    if not is_file:
+        # Nothing is lost when the server cannot be reached.
+        with closing(open_store(workspace)) as store:
+            store.count_documents()
     # The catalogue goes first: with passages and no catalogue the next run starts anew.
     for file in workspace.index_folder.glob("catalog.sqlite*"):
         file.unlink()
@@ -111,20 +117,16 @@ def _empty(workspace: Workspace) -> None:
     try:
         _delete_passages(workspace)
     except StoreError:
-        files = list(workspace.index_folder.glob("passages.sqlite*"))
-        if not files:
+        if not is_file:
             raise
-        for file in files:
+        for file in workspace.index_folder.glob("passages.sqlite*"):
             file.unlink()
         _delete_passages(workspace)
 
 
 def _delete_passages(workspace: Workspace) -> None:
-    store = open_store(workspace)
-    try:
+    with closing(open_store(workspace)) as store:
         store.delete_all_documents()
-    finally:
-        store.close()
 
 
 @contextmanager

@@ -133,9 +133,20 @@ class Catalog:
         ).fetchone()
         return _entry(row) if row else None
 
-    def entries(self, root: str | None = None) -> Iterator[CatalogEntry]:
-        """Yield the entries of a root, or all of them, ordered by root and document."""
-        where, values = ("WHERE root = ?", (root,)) if root is not None else ("", ())
+    def roots(self) -> list[str]:
+        """Return the folders and databases that documents came from."""
+        return [root for (root,) in self._db.execute("SELECT DISTINCT root FROM documents")]
+
+    def entries(self, root: str | None = None, under: str = "") -> Iterator[CatalogEntry]:
+        """Yield the entries of a root, or all of them, ordered by root and document.
+
+        :param under: Folder in the root, relative to it, to keep to.
+        """
+        where, values = ("WHERE root = ?", [root]) if root is not None else ("", [])
+        if under:
+            # The character after "/" is "0".
+            where += " AND document > ? AND document < ?"
+            values += [f"{under}/", f"{under}0"]
         for row in self._db.execute(
             f"SELECT {_COLUMNS} FROM documents {where} ORDER BY root, document",  # noqa: S608
             values,

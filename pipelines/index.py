@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.stores import PassageStore
 
 # Raised when converters or the splitter change what they make of the same file.
-_RECIPE_VERSION = 2
+_RECIPE_VERSION = 3
 # Passages embedded and written together: enough to sort by length, little enough that
 # a stop loses seconds and memory stays flat.
 _BATCH = 1024
@@ -74,7 +74,7 @@ class Progress(Protocol):
         """Report a document as converted and about to be embedded."""
 
     def wrote(self, documents: int, passages: int) -> None:
-        """Report what has been written and will survive a stop."""
+        """Report what has just been written and will survive a stop."""
 
 
 class _Silent:
@@ -143,11 +143,14 @@ class Indexer:
     def index_paths(self, paths: Sequence[Path]) -> IndexReport:
         """Bring the index in step with folders and files.
 
-        A folder is the root of what is under it; a file's root is its folder. Documents
-        that are gone leave the index; what is gone may be named to remove it.
+        A folder is the root of what is under it; a file's root is its folder. What is
+        indexed under an outer folder already stays under that one, so that no file is
+        indexed twice. Documents that are gone leave the index; what is gone may be named
+        to remove it.
 
         :param paths: Folders and files.
-        :raises ConversionError: When a path neither exists nor is in the index.
+        :raises ConversionError: When a path neither exists nor is in the index, or cannot
+            be reached.
         """
         report, started = IndexReport(), time.perf_counter()
         found, gone = survey(
@@ -156,8 +159,7 @@ class Indexer:
         self._remove(gone, report)
         changed: list[tuple[FoundFile, CatalogEntry | None]] = []
         unreadable: list[FoundFile] = []
-        # The same file may be reached through two of the paths.
-        for file in {(file.root, file.document): file for file in found}.values():
+        for file in found:
             known = self._catalog.get(str(file.root), file.document)
             if file.reason is not None:
                 unreadable.append(file)
@@ -179,14 +181,17 @@ class Indexer:
 
         Tables indexed before from the same database stay unless they are gone from it.
 
-        :param url: SQLAlchemy address.
+        :param url: SQLAlchemy address; a relative one of SQLite is made absolute.
         :param tables: Tables to index; none and no query means all.
         :param queries: SELECT statements to index.
         :raises ConversionError: When the database, a table or a query cannot be read.
         """
         from pipelines.convert.database import mask_url, missing, read_tables
+        from pipelines.convert.database_address import absolute
 
         report, started = IndexReport(), time.perf_counter()
+        # Earlier versions kept the address as it was given.
+        before, url = mask_url(url), absolute(url)
         root = mask_url(url)
         seen: set[str] = set()
 
@@ -213,9 +218,13 @@ class Indexer:
                 yield self._split(entry, extracted, "table", known, report)
 
         self._write_all(changed(), report)
+        known = [e for one in dict.fromkeys((before, root)) for e in self._catalog.entries(one)]
+        now = {e.document for e in known if e.root == root}
+        gone = [e for e in known if e.root != root and e.document in now]
         if not tables and not queries:
-            unseen = {e.document: e for e in self._catalog.entries(root) if e.document not in seen}
-            self._remove([unseen[name] for name in missing(url, list(unseen))], report)
+            unseen = {e.document: e for e in known if e.document not in seen}
+            gone += [unseen[name] for name in missing(url, list(unseen))]
+        self._remove(gone, report)
         report.seconds = time.perf_counter() - started
         return report
 
@@ -332,7 +341,7 @@ class Indexer:
         )
         report.documents += len(batch)
         report.chunks += len(passages)
-        self._progress.wrote(report.documents, report.chunks)
+        self._progress.wrote(len(batch), len(passages))
 
     def _skipped(self, file: FoundFile, reason: str, digest: str = "") -> CatalogEntry:
         """Return the entry of a file that is skipped; without a hash it is tried again."""
@@ -347,7 +356,8 @@ class Indexer:
         known = self._catalog.get(entry.root, entry.document)
         if known and known.passages:
             self._store.replace_documents(known.passages, ())
-        self._catalog.put([(entry, None)])
+        if known != entry:
+            self._catalog.put([(entry, None)])
 
     def _remove(self, entries: Sequence[CatalogEntry], report: IndexReport) -> None:
         stale = [id_ for entry in entries for id_ in entry.passages]

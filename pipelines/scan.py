@@ -37,7 +37,7 @@ class FoundFile:
 
 
 def scan(
-    root: Path, *, exclude: Sequence[str] = (), max_bytes: int | None = None
+    root: Path, under: str = "", *, exclude: Sequence[str] = (), max_bytes: int | None = None
 ) -> Iterator[FoundFile]:
     """Walk a folder in sorted order.
 
@@ -46,10 +46,16 @@ def scan(
     folder that was asked for; each is reported.
 
     :param root: An absolute folder.
+    :param under: Folder in it, relative to it, to walk alone; names stay relative to the root.
     :param exclude: Shell patterns for names of files and folders.
     :param max_bytes: Larger files are reported instead of read.
     """
-    yield from _walk(root, "", exclude, max_bytes)
+    yield from _walk(root, f"{under}/" if under else "", exclude, max_bytes)
+
+
+def is_passed_over(name: str, exclude: Sequence[str]) -> bool:
+    """Say whether :func:`scan` passes over files and folders of a name."""
+    return name.startswith(".") or any(fnmatch.fnmatch(name, pattern) for pattern in exclude)
 
 
 def _walk(
@@ -63,9 +69,7 @@ def _walk(
         yield FoundFile(root, prefix.rstrip("/") or ".", reason=reason, is_folder=True)
         return
     for entry in listing:
-        if entry.name.startswith("."):
-            continue
-        if any(fnmatch.fnmatch(entry.name, pattern) for pattern in exclude):
+        if is_passed_over(entry.name, exclude):
             continue
         name = prefix + entry.name
         try:

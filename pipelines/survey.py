@@ -1,6 +1,11 @@
-"""What stands under the paths to index, and what of the catalogue is gone from there."""
+"""What stands under the paths to index, and what of the catalogue is gone from there.
 
-from collections.abc import Sequence
+A file has one entry, however it is reached: what is known under an outer root stays there
+when an inner folder is named, and what an outer folder shows replaces what was indexed of
+its inner folders by themselves.
+"""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.catalog import Catalog, CatalogEntry
@@ -17,40 +22,96 @@ def survey(
     :param paths: Folders and files; one that is gone may be named if it is known.
     :param exclude: Names of files and folders to leave out.
     :param max_bytes: Larger files are given with a reason.
-    :returns: Files that are there, and entries whose documents are not any more.
-    :raises ConversionError: When a path neither exists nor is in the catalogue.
+    :returns: Files that are there, each once, and entries to remove: of documents that are
+        gone, or that are given under another root.
+    :raises ConversionError: When a path neither exists nor is in the catalogue, or cannot be
+        reached.
     """
-    found: list[FoundFile] = []
-    gone: list[CatalogEntry] = []
-    for path in paths:
-        path = path.absolute()
+    roots = set(catalog.roots())
+    found: dict[Path, FoundFile] = {}
+    present: set[tuple[str, str]] = set()
+    missed: list[tuple[Path, CatalogEntry]] = []
+    # Outer folders first: what they show is not given again from an inner one.
+    for path in sorted(map(_located, paths), key=lambda path: len(path.parts)):
+        root = _root(catalog, roots, path)
+        document = path.relative_to(root).as_posix()
+        is_there, listing = _is_there(path), list[FoundFile]()
         if path.is_dir():
-            root = path.resolve()
-            listing = list(scan(root, exclude=exclude, max_bytes=max_bytes))
-            found += listing
-            gone += _missing(catalog, root, listing)
-        elif path.exists() or path.is_symlink():
-            found.append(inspect(path.parent.resolve(), path.name, max_bytes=max_bytes))
-        elif known := _known(catalog, path):
-            gone += known
-        else:
+            under = "" if path == root else document
+            listing = list(scan(root, under, exclude=exclude, max_bytes=max_bytes))
+        elif is_there:
+            listing = [inspect(root, document, max_bytes=max_bytes)]
+        for file in listing:
+            if found.setdefault(file.path, file) is file:
+                present.add((str(file.root), file.document))
+        known = _known(catalog, roots, path)
+        missing = [entry for entry in known if (entry.root, entry.document) not in present]
+        if not is_there and not missing:
             raise ConversionError(f"{path}: no such file or folder")
-    return found, gone
+        missed += [(root, entry) for entry in missing]
+    closed = tuple(f"{file.path}/" for file in found.values() if file.is_folder)
+    gone: dict[tuple[str, str], CatalogEntry] = {}
+    for root, entry in missed:
+        key, place = (entry.root, entry.document), Path(entry.root, entry.document)
+        # Another of the paths may have shown it, or nobody could look.
+        if key in present or str(place).startswith(closed):
+            continue
+        # What an outer folder passes over stays if it was named by itself.
+        if entry.root == str(root) or place in found or not _may_be_there(place):
+            gone[key] = entry
+    return list(found.values()), list(gone.values())
 
 
-def _missing(catalog: Catalog, root: Path, listing: Sequence[FoundFile]) -> list[CatalogEntry]:
-    """Return the entries of a root that were not met, save where nobody could look."""
-    present = {file.document for file in listing}
-    closed = [file.document for file in listing if file.is_folder]
-    below = tuple("" if folder == "." else f"{folder}/" for folder in closed)
-    return [
-        entry
-        for entry in catalog.entries(str(root))
-        if entry.document not in present and not entry.document.startswith(below)
-    ]
+def _located(path: Path) -> Path:
+    """Return where a path leads; a link to a file is a place of its own."""
+    path = path.absolute()
+    try:
+        is_folder = _is_there(path) and path.is_dir()
+    except OSError as error:
+        raise ConversionError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    return path.resolve() if is_folder else path.parent.resolve() / path.name
 
 
-def _known(catalog: Catalog, path: Path) -> list[CatalogEntry]:
-    """Return what is known of a path that is gone: of a file, or of a folder once indexed."""
-    entry = catalog.get(str(path.parent.resolve()), path.name)
-    return [entry] if entry else list(catalog.entries(str(path.resolve())))
+def _is_there(path: Path) -> bool:
+    """Say whether something is there, be it a broken link.
+
+    :raises OSError: When that cannot be told.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        return _is_there(path)
+    except OSError:
+        return True
+
+
+def _root(catalog: Catalog, roots: set[str], path: Path) -> Path:
+    """Return the outermost root under which a path is known, else the one of its own."""
+    for folder in reversed(path.parents):
+        if str(folder) in roots and any(_known_in(catalog, folder, path)):
+            return folder
+    return path if path.is_dir() else path.parent
+
+
+def _known(catalog: Catalog, roots: set[str], path: Path) -> Iterator[CatalogEntry]:
+    """Yield the entries of a file, or of all that is under a folder, whatever their roots."""
+    inside = f"{str(path).rstrip('/')}/"
+    for root in roots:
+        if root == str(path) or root.startswith(inside):
+            yield from catalog.entries(root)
+    for folder in path.parents:
+        if str(folder) in roots:
+            yield from _known_in(catalog, folder, path)
+
+
+def _known_in(catalog: Catalog, folder: Path, path: Path) -> Iterator[CatalogEntry]:
+    document = path.relative_to(folder).as_posix()
+    if entry := catalog.get(str(folder), document):
+        yield entry
+    yield from catalog.entries(str(folder), document)

@@ -1,12 +1,14 @@
 """``expert index``: bring the index in step with folders, files and database tables."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.errors import WorkspaceError
 from agent.printable import one_line, to_json
 from agent.workspace import Workspace
 
@@ -71,7 +73,7 @@ def command(
     if watch and as_json:
         raise click.UsageError("--watch has no end to print --json at")
     missing = [path for path in paths if not _is_there(path)]
-    if missing and not (workspace.index_folder / "catalog.sqlite").exists():
+    if missing and (rebuild or not (workspace.index_folder / "catalog.sqlite").exists()):
         raise click.UsageError(f"no such file or folder: {missing[0]}")
 
     from agent.assemble import open_indexer
@@ -79,26 +81,43 @@ def command(
 
     with workspace.index_lock(), ExitStack() as stack:
         progress = stack.enter_context(progress_bar(silent=as_json or quiet))
+        if rebuild:
+            _check_databases(urls, tables, queries)
         indexer = stack.enter_context(open_indexer(workspace, progress, rebuild=rebuild))
-        try:
+        with _shown(progress, rebuild=rebuild):
             reports = [indexer.index_paths(paths)] if paths else []
             reports += [indexer.index_tables(url, tables=tables, queries=queries) for url in urls]
-        except KeyboardInterrupt:
-            progress.stop()
-            click.echo(
-                f"Stopped. {progress.documents} documents of this run are in the index; "
-                "run the same command to carry on.",
-                err=True,
-            )
-            raise
         report = merge_reports(reports)
-        progress.stop()
         if as_json:
             click.echo(to_json(_contract(report)))
         else:
             print_report(report, quiet=quiet)
         if watch:
-            _watch(indexer, paths, report, quiet=quiet)
+            _watch(workspace, indexer, progress, paths, report, quiet=quiet)
+
+
+def _check_databases(urls: Sequence[str], tables: Sequence[str], queries: Sequence[str]) -> None:
+    """Begin to read databases, so that none is found wrong after the index is emptied."""
+    from pipelines.convert.database import read_tables
+
+    for url in urls:
+        next(read_tables(url, tables=tables, queries=queries), None)
+
+
+@contextmanager
+def _shown(progress: "_Bar", *, rebuild: bool = False) -> Iterator[None]:
+    """Take the progress bar off the screen after a run, and say what a stopped one has done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        documents = progress.documents
+        progress.stop()
+        again = "the same command without --rebuild" if rebuild else "the same command"
+        kept = f"{documents} documents of this run are in the index"
+        click.echo(f"Stopped. {kept}; run {again} to carry on.", err=True)
+        raise
+    finally:
+        progress.stop()
 
 
 def _contract(report: "IndexReport") -> dict[str, Any]:
@@ -141,39 +160,100 @@ def print_report(report: "IndexReport", *, quiet: bool = False) -> None:
         console.print(f"  … and {len(lines) - _SHOWN} more; --json lists all of them")
 
 
-def _watch(indexer: "Indexer", paths: list[Path], report: "IndexReport", *, quiet: bool) -> None:
+def _watch(
+    workspace: Workspace,
+    indexer: "Indexer",
+    progress: "_Bar",
+    paths: list[Path],
+    report: "IndexReport",
+    *,
+    quiet: bool,
+) -> None:
     """Index what changes, and print what is new.
 
     :param report: What the run before did.
     """
-    from watchfiles import watch
-
-    watched = [path for path in paths if path.exists()]
-    if not watched:
+    there = {path for path in paths if os.path.lexists(path)}
+    if not there:
         raise click.UsageError(f"there is nothing to watch: no such file or folder: {paths[0]}")
     click.echo("Watching for changes; Ctrl-C ends it.", err=True)
-    there = {path for path in paths if _is_there(path)}
     told = set(report.skipped)
-    caught_up = False
-    # Without Ctrl-C raising, watchfiles ends the loop quietly: that is how a user stops it.
-    for changes in watch(
-        *watched, raise_interrupt=False, yield_on_timeout=True, ignore_permission_denied=True
-    ):
-        # What changed during the run before was not yet watched.
-        if caught_up and not changes:
-            continue
-        caught_up = True
-        before, there = there, {path for path in paths if _is_there(path)}
+    for _ in _changes(workspace, paths):
+        before, there = there, {path for path in paths if os.path.lexists(path)}
         # What is gone leaves the index once, which then knows it no more.
-        report = indexer.index_paths([path for path in paths if path in before | there])
+        with _shown(progress):
+            report = indexer.index_paths([path for path in paths if path in before | there])
         skipped = set(report.skipped)
         if report.documents or report.removed or skipped != told:
             print_report(report, quiet=quiet)
         told = skipped
 
 
+def _changes(workspace: Workspace, paths: list[Path]) -> Iterator[None]:
+    """Yield whenever something may have changed, until Ctrl-C; first of all at the start.
+
+    :raises WorkspaceError: When the system cannot watch so many folders.
+    """
+    from watchfiles import watch
+
+    from pipelines.scan import is_passed_over
+
+    folders = [path for path in paths if path.is_dir()]
+    roots, own = [folder.resolve() for folder in folders], workspace.path.resolve()
+    exclude = workspace.settings.index.exclude
+
+    def is_read(_: object, changed: str) -> bool:
+        path = Path(changed).parent.resolve() / Path(changed).name
+        inside = [path.relative_to(root).parts for root in roots if path.is_relative_to(root)]
+        return not path.is_relative_to(own) and any(
+            not any(is_passed_over(name, exclude) for name in names) for names in inside
+        )
+
+    def stamps() -> list[tuple[int, int, int] | None]:
+        # An editor puts a new file in the place of the old one, which alone would be watched.
+        return [_stamp(path) for path in paths if path not in folders]
+
+    seen = None
+    try:
+        # Without Ctrl-C raising, watchfiles ends the loop quietly: that is how a user stops it.
+        for changes in watch(
+            *folders,
+            watch_filter=is_read,
+            rust_timeout=1_000,
+            raise_interrupt=False,
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        ):
+            # What changed during the run before was not yet watched.
+            before, seen = seen, stamps()
+            if changes or seen != before:
+                yield
+    except (OSError, RuntimeError) as error:
+        # watchfiles has an error of its own for some, which is a RuntimeError.
+        raise WorkspaceError(f"cannot watch for changes: {error}") from None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes with a file; nothing for one that is not there."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def _is_there(path: Path) -> bool:
-    return path.exists() or path.is_symlink()
+    """Say whether something is there, be it a broken link.
+
+    :raises click.UsageError: When that cannot be told.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise click.UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    return True
 
 
 class _Bar:
@@ -224,14 +304,20 @@ class _Bar:
             self._progress.update(self._task, advance=weight, document=shown)
 
     def wrote(self, documents: int, passages: int) -> None:
-        self.documents, self._passages = documents, passages
+        self.documents += documents
+        self._passages += passages
         if self._task is not None:
             elapsed = self._progress.tasks[0].elapsed or 1
-            rate = f"{documents} documents, {passages / max(elapsed, 0.1):.0f} passages/s"
+            speed = self._passages / max(elapsed, 0.1)
+            rate = f"{self.documents} documents, {speed:.0f} passages/s"
             self._progress.update(self._task, rate=rate)
 
     def stop(self) -> None:
+        """Take it off the screen; the next run begins a new one."""
         self._progress.stop()
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self.documents, self._passages, self._task = 0, 0, None
 
 
 @contextmanager

@@ -49,3 +49,13 @@ def test_reading_does_not_create_a_catalogue(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open"):
         Catalog(tmp_path / "catalog.sqlite", read_only=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_entries_of_one_folder_in_a_root(tmp_path: Path) -> None:
+    names = ("sub", "sub-way/a.md", "sub.md", "sub/a.md", "sub/more/b.md", "sub0")
+    with Catalog(tmp_path / "catalog.sqlite") as catalog:
+        catalog.put([(replace(ENTRY, document=name), None) for name in names])
+        catalog.put([(replace(ENTRY, root="/other", document="sub/c.md"), None)])
+        found = [entry.document for entry in catalog.entries("/docs", "sub")]
+        assert found == ["sub/a.md", "sub/more/b.md"]
+        assert sorted(catalog.roots()) == ["/docs", "/other"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.catalog import Catalog
+from pipelines.catalog import Catalog, CatalogEntry
 from pipelines.embed import open_embedder
 from pipelines.index import Indexer
 from pipelines.stores.sqlite import SqliteDocumentStore
@@ -142,3 +142,79 @@ def test_a_table_that_fails_costs_no_other(tmp_path: Path, indexer: Callable[...
     assert [(s.path, s.reason) for s in report.skipped] == [
         ("broken", "the database says: no such table: main.nosuch")
     ]
+
+
+def test_an_inner_folder_is_not_indexed_twice(
+    folder: Path, indexer: Callable[..., Indexer]
+) -> None:
+    (folder / "hr").mkdir()
+    (folder / "hr/leave.txt").write_text("Leave is 25 days.")
+    made = indexer()
+    assert made.index_paths([folder / "hr"]).documents == 1
+    assert made.index_paths([folder, folder / "hr"]).documents == 1
+    assert [(e.root, e.document) for e in made.catalog.entries()] == [(str(folder), "hr/leave.txt")]
+    assert made.store.count_documents() == 1
+    for paths in ([folder / "hr"], [folder / "hr/leave.txt"], [folder]):
+        report = made.index_paths(paths)
+        assert (report.unchanged, report.documents, report.removed) == (1, 0, 0)
+    (folder / "hr/leave.txt").unlink()
+    assert made.index_paths([folder / "hr"]).removed == 1
+    assert texts(made) == set()
+
+
+def test_what_stays_unreadable_is_not_written_again(
+    tmp_path: Path, folder: Path, indexer: Callable[..., Indexer]
+) -> None:
+    (folder / "empty.md").touch()
+    (folder / "link.md").symlink_to("nowhere.md")
+    made = indexer()
+    made.index_paths([folder])
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as db:
+        version = db.execute("PRAGMA data_version").fetchone()
+        assert len(made.index_paths([folder]).skipped) == 2
+        assert db.execute("PRAGMA data_version").fetchone() == version
+        (folder / "empty.md").write_bytes(b"\0" * 2_000)
+        (folder / "link.md").unlink()
+        made.index_paths([folder])
+        assert db.execute("PRAGMA data_version").fetchone() != version
+
+
+def test_a_database_is_one_however_its_path_is_spelled(
+    tmp_path: Path, indexer: Callable[..., Indexer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, part in (("first", "hose"), ("second", "belt")):
+        (tmp_path / name).mkdir()
+        with sqlite3.connect(tmp_path / name / "erp.db") as db:
+            db.execute("CREATE TABLE parts (name TEXT)")
+            db.execute("INSERT INTO parts VALUES (?)", (part,))
+    made = indexer()
+    for name in ("first", "second"):
+        monkeypatch.chdir(tmp_path / name)
+        assert made.index_tables("sqlite:///erp.db").documents == 1
+        for url in (f"sqlite:///{tmp_path}/{name}/erp.db", f"sqlite:///../{name}/erp.db"):
+            assert made.index_tables(url).unchanged == 1
+    assert sorted(texts(made)) == ["name: belt", "name: hose"]
+
+
+def test_a_database_indexed_by_a_relative_address_is_not_kept_twice(
+    tmp_path: Path, indexer: Callable[..., Indexer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sqlite3.connect(tmp_path / "erp.db") as db:
+        db.executescript("CREATE TABLE a (name TEXT); INSERT INTO a VALUES ('hose');")
+        db.executescript("CREATE TABLE b (name TEXT); INSERT INTO b VALUES ('belt');")
+    monkeypatch.chdir(tmp_path)
+    made, url = indexer(), "sqlite:///erp.db"
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.convert.database_address.absolute", lambda url: url)
+        made.index_tables(url)
+        made.catalog.put([(CatalogEntry(url, "dropped", "done", 0, 0, "0", "r"), None)])
+    root = f"sqlite:///{tmp_path}/erp.db"
+    made.index_tables(url, tables=["a"])
+    assert [(e.root, e.document) for e in made.catalog.entries()] == [
+        (root, "a"),
+        (url, "b"),
+        (url, "dropped"),
+    ]
+    made.index_tables(url)
+    assert [(e.root, e.document) for e in made.catalog.entries()] == [(root, "a"), (root, "b")]
+    assert len(texts(made)) == 2

@@ -70,3 +70,12 @@ def test_a_name_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
     assert list(scan(tmp_path)) == [
         FoundFile(tmp_path, "caf?.txt", reason="its name is not valid UTF-8: rename it")
     ]
+
+
+def test_one_folder_in_the_root_may_be_walked_alone(tmp_path: Path) -> None:
+    for name in ("a.md", "sub/b.md", "sub/more/c.md", "subway/d.md"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("text")
+    found = [file.document for file in scan(tmp_path, "sub")]
+    assert found == ["sub/b.md", "sub/more/c.md"]

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 
 from agent.chain import Chain
 from agent.compare import Comparison
+from agent.follow_up import Turn, standalone
 from agent.parts import put_together
 from agent.planning import Plan, Planner, Question
 from agent.reply import Answered
 from agent.routes import Routes
 from agent.steps import in_steps, says_of_both
+from agent.telling import Telling
 from agent.ways import OnText
 from pipelines.citations import without_marks
 
@@ -44,35 +46,46 @@ class Attempts:
 
     def answer(self, plan: Plan, on_text: OnText | None = None) -> Tried:
         """Take a question's route, and what else may answer it where that does not."""
+        telling = Telling(on_text)
         if plan.parts:
-            return self._part_by_part(plan, on_text)
+            return self._part_by_part(plan, telling)
+        tried = self._whole(plan, telling)
+        telling.correct(tried.done.answer)
+        return tried
+
+    def _whole(self, plan: Plan, telling: Telling) -> Tried:
         taken: list[Answered] = []
         left: Answered | None = None
         if isinstance(plan.steps, Comparison):
             # The whole question finds a sentence about one of the two, as a rule.
-            told, left = self._in_steps(plan, plan.steps, on_text)
+            told, left = self._in_steps(plan, plan.steps, telling)
             taken += told
             if not left.answer.abstained:
                 return Tried(left, tuple(taken))
-        whole = (
-            self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
-            if plan.knew is None
-            else self._routes.take_anew(plan.knew, plan.searched, on_text)
+        knew = plan.knew
+        whole = telling.of(
+            lambda on_text: (
+                self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
+                if knew is None
+                else self._routes.take_anew(knew, plan.searched, on_text)
+            )
         )
         taken.append(whole)
         if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):
             left = None
         at_once = -1.0 if whole.answer.abstained else whole.answer.confidence
         if isinstance(plan.steps, Chain) and at_once < _SURE_AT_ONCE:
-            told, done = self._in_steps(plan, plan.steps, on_text)
+            told, done = self._in_steps(plan, plan.steps, telling)
             taken += told
             if not done.answer.abstained and done.answer.confidence > at_once:
                 return Tried(done, tuple(taken))
         if left is None and not whole.answer.abstained:
             return Tried(whole, tuple(taken))
-        last = self._routes.work(plan.searched, on_text) if plan.steps is not None else None
+        last: Answered | None = None
+        if plan.steps is not None:
+            last = telling.of(lambda on_text: self._routes.work(plan.searched, on_text))
         if last is None and left is None and plan.otherwise is not None:
-            last = self._otherwise(*plan.otherwise, plan.searched, on_text)
+            last = self._otherwise(*plan.otherwise, plan.searched, telling)
         if last is not None:
             taken.append(last)
         if last is None or last.answer.abstained:
@@ -80,38 +93,35 @@ class Attempts:
         return Tried(_on_a_route(last), tuple(taken))
 
     def _otherwise(
-        self, route: str, adapter: str | None, searched: str, on_text: OnText | None
+        self, route: str, adapter: str | None, searched: str, telling: Telling
     ) -> Answered | None:
         """Take the route that is left; an adapter alone must be sure where documents were not."""
         if route != "expert" or adapter is None:
-            return self._routes.take(route, adapter, searched, on_text)
+            return telling.of(lambda on_text: self._routes.take(route, adapter, searched, on_text))
         if not self._routes.knows_what_was_taught(adapter):
             return None
         told = self._routes.take(route, adapter, searched, None)
-        if told.answer.confidence < _SURE:
-            return None
-        if on_text is not None and told.answer.text:
-            on_text(told.answer.text)
-        return told
+        return told if told.answer.confidence >= _SURE else None
 
     def _in_steps(
-        self, plan: Plan, steps: Comparison | Chain, on_text: OnText | None
+        self, plan: Plan, steps: Comparison | Chain, telling: Telling
     ) -> tuple[list[Answered], Answered]:
         def ask(question: str) -> Answered:
-            if on_text is not None:
-                on_text("")  # a stream that was left ends here
+            telling.ask_on()
             return self._routes.take(plan.route, plan.adapter, question, None)
 
         return in_steps(steps, ask)
 
-    def _part_by_part(self, plan: Plan, on_text: OnText | None) -> Tried:
+    def _part_by_part(self, plan: Plan, telling: Telling) -> Tried:
         """Answer each part of a question by its own route, and put the answers together."""
         questions = [part.question for part in plan.parts]
+        # "Where do I send it?" may point back to what was asked first.
+        first = Turn(questions[0], questions[0])
+        asked = [questions[0], *(standalone(text, [first]) for text in questions[1:])]
+        plans = self._planner.plan([Question(text) for text in asked])
         each: list[Tried] = []
-        for part, planned in zip(
-            plan.parts, self._planner.plan([Question(text) for text in questions]), strict=True
-        ):
-            tried = self.answer(replace(planned, parts=()), on_text)
+        for part, planned in zip(plan.parts, plans, strict=True):
+            tried = self._whole(replace(planned, parts=()), telling)
             told = {_words(one.done) for one in each if one.done.adapter}
             if tried.done.route == "expert" and _words(tried.done) in told:
                 # It answers the other part; this one the adapter was not taught.
@@ -121,6 +131,7 @@ class Attempts:
                 # Without what was said before it may ask for another thing.
                 sure = alone.done.answer.confidence >= _SURE_ALONE
                 tried = replace(alone, done=alone.done if sure else tried.done)
+            telling.settle(tried.done.answer)
             each.append(tried)
         done = put_together(questions, [tried.done for tried in each])
         return Tried(done, tuple(one for tried in each for one in tried.taken))

@@ -31,6 +31,10 @@ class RouterError(AgentError):
     """Raised when a router cannot be fitted, read, promoted or rolled back; says what to do."""
 
 
+class StreamError(AgentError):
+    """Raised where a reply is asked of a stream that was closed before it was there."""
+
+
 class TraceError(AgentError):
     """Raised when traces cannot be read or written, or there is none of a name."""
 

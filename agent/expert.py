@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import islice
 from types import TracebackType
@@ -150,7 +151,8 @@ class Expert:
         :param question: The question; a follow-up is completed from the history. What no text
             holds, such as control characters, is left out.
         :param history: The conversation so far, oldest first.
-        :param on_text: Told each piece of a language model's reply as it is written.
+        :param on_text: Told each piece of a language model's reply as it is written; what another
+            route, or another part of the question, gives after it begins a new line.
         """
         started = time.perf_counter()
         with span("expert.ask", question) as opened:
@@ -209,12 +211,23 @@ class Expert:
     async def ask_many_async(
         self, questions: Iterable[str | Question], *, block: int = 64
     ) -> AsyncIterator[Reply | Failure]:
-        """Answer many questions without holding up the event loop; see :meth:`ask_many`."""
+        """Answer many questions without holding up the event loop; see :meth:`ask_many`.
+
+        Cancelled, it ends when what is being answered is.
+        """
         replies = self.ask_many(questions, block=block)
+        loop, context = asyncio.get_running_loop(), copy_context()
+        step: asyncio.Future[Reply | Failure | None] | None = None
         try:
-            while (reply := await asyncio.to_thread(next, replies, None)) is not None:
+            while True:
+                step = loop.run_in_executor(None, context.run, lambda: next(replies, None))
+                if (reply := await asyncio.shield(step)) is None:
+                    break
                 yield reply
         finally:
+            if step is not None:
+                # A thread cannot be cancelled, and what still runs cannot be closed.
+                await asyncio.wait([step])
             await asyncio.to_thread(replies.close)
 
     def _plan_each(self, questions: Sequence[Question]) -> Iterator[Plan | Failure]:

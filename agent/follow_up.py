@@ -5,7 +5,7 @@ shown. A question that stands by itself is left alone.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_][\w'’-]*")
@@ -51,6 +51,38 @@ _MOST_TOPIC_WORDS = 12
 # An answer this short is a name or a number that a pronoun may stand for.
 _MOST_ANSWER_WORDS = 6
 
+# A question that asks this much is none of a table.
+_MOST_CHARACTERS = 500
+_COUNTING = re.compile(r"\bhow many\s+", re.IGNORECASE)
+_DENYING = _set("not no never nor neither without except")
+
+
+def _values(leads: str, value: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:(?P<lead>(?i:{leads}))\s)?(?P<value>{value})(?![\w%]|[.,]\d)")
+
+
+_DATE = r"(?:\d{1,2}\s)?(?:[A-Z][a-z]+\s(?:\d{1,2},?\s)?)?(?:1[89]|2[01])\d\d(?:-\d\d){0,2}"
+_NUMBER = r"[$€£¥₹]?\d[\d,]*(?:\.\d+)?%?"
+_DATES = _values(
+    "in|on|of|for|during|since|from|between|before|after|until",
+    rf"{_DATE}(?:\s(?:and|to|until)\s{_DATE})?",
+)
+_NUMBERS = _values(
+    "over|above|exceeding|under|below|between|exactly|up to|at (?:least|most)|"
+    "(?:more|greater|higher|less|lower|fewer) than",
+    rf"{_NUMBER}(?:\sand\s{_NUMBER})?",
+)
+_RANKS = _values(
+    "the",
+    r"(?:most|least)(?:\s(?:common|costly|expensive|frequent|often|recent))?|fewest|average|total|"
+    r"m(?:ax|in)(?:imum)?|first|last|(?:high|low|larg|small|bigg|great|long|short|cheap|dear|costli"
+    r"|lat|new|earli|old)est",
+)
+_NAMES = _values(
+    "in|at|on|of|for|from|by|with|to",
+    r"(?:the\s)?(?:[A-Z][\w&'’-]*(?:\s[A-Z][\w&'’-]*)*|[^\W\d][\w&'’-]*)",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -68,16 +100,29 @@ class Turn:
     gist: str | None = None
 
 
-def standalone(question: str, history: Sequence[Turn]) -> str:
+def standalone(
+    question: str,
+    history: Sequence[Turn],
+    is_counted: Callable[[str], bool] | None = None,
+) -> str:
     """Return a question with the topic it takes for granted.
 
     :param question: The question.
     :param history: The conversation so far, oldest first.
+    :param is_counted: Says whether a text is read as a query of a table. Such a query has all of
+        the last question's words: a topic without "not" and "over" could ask for the opposite.
     :returns: The question itself where it stands alone, or there is no conversation.
     """
     if not history or not is_follow_up(question):
         return question
     last = history[-1]
+    # Of words that were left out before, nothing is known.
+    is_whole = is_counted is not None and (
+        last.searched == last.question or is_counted(last.searched)
+    )
+    if is_counted is not None and is_whole:
+        for counted in filter(is_counted, _in_whole_words(question, last.searched)):
+            return counted
     own = {word.casefold() for word in _words(question)}
     topic = [word for word in _topic(last.searched) if word.casefold() not in own]
     points = any(word in _POINTING for word in own)
@@ -86,7 +131,51 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
         topic += [word for word in _topic(last.gist) if word.casefold() not in known]
     if not topic:
         return question
-    return f"{question.rstrip()} ({' '.join(topic[:_MOST_TOPIC_WORDS])})"
+    completed = f"{question.rstrip()} ({' '.join(topic[:_MOST_TOPIC_WORDS])})"
+    return question if is_counted is not None and is_counted(completed) else completed
+
+
+def _in_whole_words(question: str, last: str) -> Iterator[str]:
+    """Yield what a follow-up to a question of a table may ask, likeliest first.
+
+    A date, number or superlative stands in the place of the last question's, another value beside
+    it or else in its place.
+    """
+    asked, said = (" ".join(text.split()).rstrip(" ?.!") for text in (question, last))
+    if len(asked) + len(said) > _MOST_CHARACTERS:
+        return
+    said = re.sub(r"[()]", "", said)
+    while opening := _OPENINGS.match(asked):
+        asked = asked[opening.end() :].lstrip(" ,")
+    if (counting := _COUNTING.match(asked)) and _COUNTING.search(said):
+        asked = asked[counting.end() :]
+    if not asked:
+        return
+    for kind in (_DATES, _NUMBERS, _RANKS):
+        places = [place for place in kind.finditer(said) if place["lead"]]
+        if places and kind.search(asked):
+            if len(places) == 1:
+                yield from _exchanged(kind, asked, said)
+            return
+    yield f"{asked[0].upper()}{asked[1:]}? ({said})"
+    yield from _exchanged(_NAMES, asked, said)
+
+
+def _exchanged(kind: re.Pattern[str], asked: str, said: str) -> Iterator[str]:
+    """Yield a question with the one value of a follow-up in each place that may be its own."""
+    new = [value for value in kind.finditer(asked) if value["lead"]]
+    new = new or [value for value in [kind.fullmatch(asked)] if value]
+    if len(new) != 1:
+        return
+    rest = _words((asked[: new[0].start()] + asked[new[0].end() :]).casefold())
+    if not {*rest} <= {*_words(said.casefold())} - _DENYING:
+        return
+    lead, value = (new[0]["lead"] or "").lower(), new[0]["value"]
+    for place in kind.finditer(said):
+        before = (place["lead"] or "").lower()
+        if before and (kind is not _NAMES or lead in ("", before)):
+            instead = f"{said[: place.start()]}{lead or before} {value}{said[place.end() :]}?"
+            yield instead[0].upper() + instead[1:]
 
 
 def is_follow_up(question: str) -> bool:

@@ -15,6 +15,8 @@ _JOINING = re.compile(rf"^[\s,;:.!?]*(?:{_AND}\b\s*)*", re.IGNORECASE)
 _JOINED_TO = re.compile(rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:–—-]*)?$", re.IGNORECASE)
 # What is said before a colon or a dash, behind which it is asked.
 _TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
+# The "and" of it takes nothing apart.
+_BETWEEN = re.compile(r"(\bdifferences?\s+between\s(?:(?!\band\b)[^?])*)and\b", re.IGNORECASE)
 _ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
@@ -41,12 +43,13 @@ def asked_apart(question: str) -> tuple[AskedPart, ...]:
     :param question: Such as "I am a donor. How long am I off, and if I fall ill, who is told?"
     :returns: None where it asks for one thing.
     """
-    asking = [part for part in parts_of(question) if _ASKING.search(part)]
+    masked = _BETWEEN.sub(r"\1&&&", question)
+    asking = [part for part in parts_of(masked) if _ASKING.search(part)]
     if len(asking) < 2:
         return ()
     ends, at = [], 0
     for part in asking:
-        at = question.index(part, at) + len(part)
+        at = masked.index(part, at) + len(part)
         ends.append(at)
     begins = ends[0] - len(asking[0])
     told = _TOLD.match(asking[0])

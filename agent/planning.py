@@ -113,8 +113,10 @@ class Planner:
         ways = [self._chosen(question) for question in questions]
         texts = [printable(question.text) for question in questions]
         searched = [
-            standalone(text, question.history)
-            for text, question in zip(texts, questions, strict=True)
+            standalone(
+                text, question.history, self._is_counted if way[0] in (None, "retrieval") else None
+            )
+            for text, question, way in zip(texts, questions, ways, strict=True)
         ]
         unsettled = [n for n, way in enumerate(ways) if not is_settled(*way)]
         decisions: dict[int, Decision] = {}
@@ -158,6 +160,11 @@ class Planner:
                 )
             )
         return plans
+
+    def _is_counted(self, text: str) -> bool:
+        """Whether a text is read as a query of one of the index's tables."""
+        tables = self._routes.tables_for(text)
+        return tables is not None and tables.read(text).query is not None
 
     def _is_for_tables(self, searched: str) -> bool:
         """Whether a question is one for the index's tables, which no router learns from words."""

@@ -78,14 +78,16 @@ def _by_amounts(steps: Comparison, ask: Ask) -> _Steps:
 
 def _by_name(steps: Chain, ask: Ask) -> _Steps:
     first = ask(steps.first)
-    name = None if first.answer.text is None else steps.name_in(said(first.answer))
+    # A sentence about a table that sets nothing off tells of several things.
+    names = bool(first.answer.highlights) or first.answer.answerer != "table"
+    name = steps.name_in(said(first.answer)) if names else None
     if name is None:
         return (steps.first,), [first], None, NOT_NAMED
     then = steps.naming(name)
     second = ask(then)
     questions, told = (steps.first, then), [first, second]
-    reason = second.answer.reason
-    if reason is None and not all(steps.is_about(name, place) for place in _places(second)):
+    reason, places = second.answer.reason, _places(second)
+    if reason is None and not (places and all(steps.is_about(name, place) for place in places)):
         reason = OTHER_THING
     return questions, told, None, reason
 

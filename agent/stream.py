@@ -8,19 +8,18 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
+from agent.errors import StreamError
 from agent.reply import Reply
-
-
-class _LeftError(Exception):
-    """Raised in the writing thread when nobody reads any more."""
 
 
 class AnswerStream:
     """The pieces of an answer as a language model writes them, for ``for`` or ``async for``.
 
     The pieces are what the model writes; :attr:`reply` is what stays of it when it was held
-    against the documents. An answer that is quoted comes as one piece. Leaving the loop early
-    does not stop the writing: :meth:`close` does, as does the end of a ``with``.
+    against the documents. An answer that is quoted comes as one piece. What another route or
+    another part of the question writes begins a new line, and what nothing stays of may stand
+    before it. Leaving the loop early does not stop the writing: :meth:`close` does, as does the
+    end of a ``with``.
 
     :param ask: Answers, and tells each piece to what it is given; called in another thread.
     """
@@ -30,6 +29,7 @@ class AnswerStream:
         self._pieces: SimpleQueue[str | None] = SimpleQueue()
         self._done: Future[Reply] = Future()
         self._left = self._told = False
+        self._next: asyncio.Task[str | None] | None = None
         threading.Thread(target=self._run, name="answer", daemon=True).start()
 
     @property
@@ -37,6 +37,7 @@ class AnswerStream:
         """The whole reply, waited for.
 
         :raises ExpertError: When the question cannot be answered.
+        :raises StreamError: When the stream was closed before it was.
         """
         return self._done.result()
 
@@ -60,7 +61,11 @@ class AnswerStream:
         return self
 
     async def __anext__(self) -> str:
-        piece = await asyncio.to_thread(next, self, None)
+        if self._next is None:
+            self._next = asyncio.create_task(asyncio.to_thread(next, self, None))
+        # Cancelled, the piece that comes is the next one's.
+        piece = await asyncio.shield(self._next)
+        self._next = None
         if piece is None:
             raise StopAsyncIteration
         return piece
@@ -78,7 +83,7 @@ class AnswerStream:
 
     def _tell(self, piece: str) -> None:
         if self._left:
-            raise _LeftError
+            raise StreamError("the stream was closed before the answer was there")
         if piece:  # without, it only asks whether to go on
             self._told = True
             self._pieces.put(piece)

@@ -4,6 +4,11 @@ from pathlib import Path
 import pytest
 
 from agent.follow_up import Turn, is_follow_up, standalone
+from pipelines.convert import convert_file
+from pipelines.split import split
+from pipelines.stores.sqlite import SqliteDocumentStore
+from pipelines.tables import Tables
+from pipelines.tables.answer import TableAnswerer
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LEAVE = Turn(
@@ -88,3 +93,146 @@ def test_questions_that_stand_alone_are_seldom_taken_for_follow_ups() -> None:
     mistaken = [question for question in questions if is_follow_up(question)]
     assert len(questions) > 300
     assert len(mistaken) / len(questions) < 0.05, mistaken
+
+
+STAFF = """Name,Department,Salary,Hire Date,Remote,City
+Anna,Sales,52000,2019-04-01,yes,Berlin
+Bob,Sales,48000,2020-09-15,no,Paris
+Cara,Engineering,75000,2018-01-10,yes,Berlin
+Dan,Engineering,82000,2021-06-01,no,London
+Gina,HR,50000,2022-02-01,no,Berlin
+"""
+
+
+@pytest.fixture(scope="module")
+def staff(tmp_path_factory: pytest.TempPathFactory) -> TableAnswerer:
+    folder = tmp_path_factory.mktemp("staff")
+    (folder / "employees.csv").write_text(STAFF)
+    store = SqliteDocumentStore(folder / "passages.sqlite")
+    store.write_documents(
+        split(
+            convert_file(folder / "employees.csv"),
+            root="r",
+            document="employees.csv",
+            format="csv",
+            max_tokens=192,
+            count_tokens=lambda texts: [len(text) // 3 for text in texts],
+        )
+    )
+    return TableAnswerer(Tables(store))
+
+
+@pytest.mark.parametrize(
+    ("last", "question", "answer"),
+    [
+        (
+            "What is the average salary of employees who are not remote?",
+            "In Berlin?",
+            "The average Salary is 50,000.00, of 1 employee where City is Berlin and Remote is false.",
+        ),
+        (
+            "What is the average salary of employees not in Sales?",
+            "in Berlin?",
+            "The average Salary is 62,500.00, of 2 employees where City is Berlin and Department is not Sales.",
+        ),
+        (
+            "How many employees have a salary over 60000?",
+            "How many in Berlin?",
+            "1 employee where City is Berlin and Salary is over 60000.",
+        ),
+        (
+            "How many employees are in Sales?",
+            "How many are not remote?",
+            "1 employee where Remote is false and Department is Sales.",
+        ),
+        (
+            "How many employees are there in Berlin?",
+            "And in Paris?",
+            "1 employee where City is Paris.",
+        ),
+        (
+            "How many employees in Sales are in Paris?",
+            "What about Berlin?",
+            "1 employee where Department is Sales and City is Berlin.",
+        ),
+        (
+            "What is the average salary in Berlin?",
+            "In Paris?",
+            "The average Salary is 48,000.00, of 1 employee where City is Paris.",
+        ),
+        (
+            "How many employees were hired between 2019 and 2021?",
+            "And in 2022?",
+            "1 employee where Hire Date is in 2022.",
+        ),
+        (
+            "How many employees hired after 2018 have a salary over 50000?",
+            "And over 60,000?",
+            "1 employee where Hire Date is after 2018 and Salary is over 60000.",
+        ),
+        (
+            "Which department has the most employees?",
+            "And the fewest?",
+            "HR (Department): 1 employees.",
+        ),
+        (
+            "What is the average salary in Berlin?",
+            "And what is the maximum?",
+            "The highest Salary is 75000 (Name Cara), of 3 employees where City is Berlin.",
+        ),
+    ],
+)
+def test_a_follow_up_to_a_count_is_made_of_whole_words(
+    staff: TableAnswerer, last: str, question: str, answer: str
+) -> None:
+    completed = standalone(
+        question, [Turn(last, last)], lambda text: staff.read(text).query is not None
+    )
+    found = staff.answer(completed)
+    assert found is not None
+    assert found.answer.text == answer
+
+
+@pytest.mark.parametrize(
+    ("last", "question"),
+    [
+        ("What is the average salary of former employees?", "In Berlin?"),
+        ("How many employees have no salary over 60000?", "How many remote?"),
+        (
+            "What is the average salary of employees hired after 2018 and before 2021?",
+            "And in 2022?",
+        ),
+        ("How many employees are not remote in Berlin?", "And not in 2021?"),
+    ],
+)
+def test_a_follow_up_that_would_lose_a_word_is_not_counted(
+    staff: TableAnswerer, last: str, question: str
+) -> None:
+    completed = standalone(
+        question, [Turn(last, last)], lambda text: staff.read(text).query is not None
+    )
+    assert staff.answer(completed) is None
+
+
+def test_what_was_searched_without_a_word_is_not_counted_later(staff: TableAnswerer) -> None:
+    history = [Turn("Which employees are not remote?", "Which employees are not remote?")]
+    for question in ("In Berlin?", "How many employees?"):
+        completed = standalone(question, history, lambda text: staff.read(text).query is not None)
+        history.append(Turn(question, completed))
+    assert history[1].searched == "In Berlin? (employees remote)"
+    assert history[2].searched == "How many employees?"
+
+
+def test_a_follow_up_to_a_question_for_the_documents_is_as_without_tables(
+    staff: TableAnswerer,
+) -> None:
+    question = "And part-time staff?"
+    completed = standalone(question, [LEAVE], lambda text: staff.read(text).query is not None)
+    assert completed == standalone(question, [LEAVE])
+
+
+def test_a_follow_up_after_a_long_question_is_not_tried_in_every_place() -> None:
+    long = "How many employees are " + "in Berlin " * 1000
+    tried: list[str] = []
+    standalone("And in Paris?", [Turn(long, long)], lambda text: bool(tried.append(text)))
+    assert len(tried) == 1

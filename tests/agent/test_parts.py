@@ -36,6 +36,11 @@ from pipelines.search import Found
                 "I am new here. if I care for kin, how long must I have served? It is urgent.",
             ),
         ),
+        ("What is the difference between a quote and what is an order?", ()),
+        (
+            "What is the difference between a quote and an order, and who signs it?",
+            ("What is the difference between a quote and an order", "who signs it?"),
+        ),
         ("How long is probation?", ()),
         ("I am a donor and my sister is ill. How long may I be off?", ()),
         ("", ()),

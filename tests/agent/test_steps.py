@@ -8,19 +8,24 @@ from haystack.core.serialization import allow_deserialization_module
 
 from agent.answerers import chosen_agent
 from agent.assemble import open_indexer, open_pipeline
+from agent.chain import Chain
 from agent.cli import run
+from agent.errors import StreamError
 from agent.evaluation.grounded import is_backed
 from agent.expert import Expert, Reply
+from agent.reply import Answered
 from agent.routes import Routes
 from agent.settings import AgentSettings
-from agent.steps import NO_GREATER, ONE_SIDE
+from agent.steps import NO_GREATER, NOT_NAMED, ONE_SIDE, OTHER_THING, in_steps
 from agent.trace import TraceStore
 from agent.workspace import Workspace
 from pipelines.agent_answerer import AgentAnswerer, Worked
 from pipelines.agent_tools import SearchTool
-from pipelines.answer import Answer
+from pipelines.answer import Answer, cite
 from pipelines.convert import convert_file
+from pipelines.evidence import Evidence
 from pipelines.generators import PhiChatGenerator
+from pipelines.search import Found
 
 DOCUMENTS = {
     "basel.md": "# Basel airport\n\nThe runway of Basel airport is 3,900 metres long.\n\n"
@@ -113,6 +118,49 @@ def test_what_is_described_is_found_first(indexed: Workspace) -> None:
     assert {"kestrel.md", "faro.md"} <= {c.document for c in reply.answer.citations} or len(
         reply.tried
     ) == 1
+
+
+COUNTED = Chain("Which truck cost the most?", "How many orders has \N{REPLACEMENT CHARACTER}?")
+RANKED = "T2 (Truck): total Cost 300.00."
+
+
+def counted(text: str, highlights: tuple[tuple[int, int], ...], row: str | None) -> Answered:
+    found = Found([], [])
+    if row is not None:
+        found.evidence.append(
+            Evidence("orders.csv", "1", None, "orders", 0, len(row), None, row, 1.0, ())
+        )
+    cited = tuple(cite(piece, 0, piece.end, 1.0) for piece in found.evidence)
+    answer = Answer(text, 0.95, cited, answerer="table", highlights=highlights)
+    return Answered("retrieval", answer, None, found)
+
+
+def test_the_name_in_a_ranking_is_what_is_set_off() -> None:
+    asked: list[str] = []
+
+    def ask(question: str) -> Answered:
+        asked.append(question)
+        if question == COUNTED.first:
+            return counted(RANKED, ((0, 2),), "Truck: T2 | Cost: 300.00")
+        return counted("1 order where Truck is T2.", (), "Truck: T2 | Cost: 300.00")
+
+    _, done = in_steps(COUNTED, ask)
+    assert asked == [COUNTED.first, "How many orders has T2?"]
+    assert (done.answer.text or "").endswith("1 order where Truck is T2. [2]")
+
+
+def test_a_ranking_that_sets_nothing_off_names_nothing() -> None:
+    told, done = in_steps(COUNTED, lambda _: counted("Cost by Truck: T2: 3; T1: 3.", (), "T2"))
+    assert (len(told), done.answer.text, done.answer.reason) == (1, None, NOT_NAMED)
+
+
+def test_a_count_of_no_rows_is_about_nothing() -> None:
+    def ask(question: str) -> Answered:
+        if question == COUNTED.first:
+            return counted(RANKED, ((0, 2),), "Truck: T2 | Cost: 300.00")
+        return counted("0 orders where Truck is T2.", (), None)
+
+    assert in_steps(COUNTED, ask)[1].answer.reason == OTHER_THING
 
 
 def test_the_steps_stand_in_the_trace(indexed: Workspace) -> None:
@@ -212,7 +260,7 @@ def test_a_stream_that_is_left_ends_between_steps(indexed: Workspace) -> None:
     with Expert(indexed, route="retrieval") as expert:
         stream = expert.stream(COMPARED)
         stream.close()
-        with pytest.raises(Exception, match=r"^$"):
+        with pytest.raises(StreamError, match="closed"):
             _ = stream.reply
         assert expert.ask(COMPARED).answer.text
 

@@ -6,7 +6,7 @@ import pytest
 from agent.errors import SuiteError
 from agent.follow_up import Turn
 from agent.history import turns
-from agent.suite import SuiteQuestion, read_suite
+from agent.suite import SuiteQuestion, is_gold, read_suite
 
 
 def test_good_lines_are_kept_and_bad_ones_named(tmp_path: Path) -> None:
@@ -29,6 +29,43 @@ def test_good_lines_are_kept_and_bad_ones_named(tmp_path: Path) -> None:
     assert suite.errors[0][1].startswith("not JSON")
     assert suite.errors[1][1].startswith("question:")
     assert suite.errors[2][1].startswith("accepted:")
+
+
+def test_a_line_of_another_encoding_loses_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    path.write_bytes(b'{"question": "Who?"}\n{"question": "Caf\xe9?"}\n{"question": "Why?"}\n')
+    suite = read_suite(path)
+    assert [one.id for one in suite.questions] == ["1", "3"]
+    assert suite.errors == [(2, "not UTF-8")]
+
+
+def test_null_is_not_given_and_an_id_may_be_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "suite.jsonl"
+    fields = ("kind", "accepted", "gold_files", "history", "accepted_all", "route", "note")
+    line = {"id": 0, "question": "Why?", "answer": "So.", **dict.fromkeys(fields)}
+    path.write_text(json.dumps(line))
+    suite = read_suite(path)
+    assert suite.errors == []
+    (one,) = suite.questions
+    assert (one.id, one.kind, one.accepted, one.history) == ("0", "", (), ())
+    # As where "accepted" is left out: the answer says what is right.
+    assert one.has_answer
+    assert one.model_extra == {"note": None}
+
+
+@pytest.mark.parametrize(
+    ("document", "is_it"),
+    [
+        ("leave.md", True),
+        ("hr/leave.md", True),
+        ("hr/sick-leave.md", False),
+        ("leave.md/more.md", False),
+    ],
+)
+def test_a_document_is_meant_by_its_whole_name(document: str, is_it: bool) -> None:
+    assert is_gold(document, ["other.md", "leave.md"]) is is_it
+    assert is_gold(document, ["/leave.md"]) is is_it
+    assert not is_gold(document, [])
 
 
 def test_words_that_every_answer_holds_are_refused(tmp_path: Path) -> None:
@@ -62,6 +99,7 @@ def test_a_number_that_is_too_long_is_a_bad_line(tmp_path: Path) -> None:
         ({"accepted": ["x"]}, True),
         ({"accepted": [], "accepted_all": ["x", "y"]}, True),
         ({"answer": "x"}, True),
+        ({"answer": " "}, False),
         ({}, False),
         # Nothing is right, and the answer says why.
         ({"accepted": [], "answer": "It is not said."}, False),

@@ -11,6 +11,7 @@ from agent.assemble import open_indexer
 from agent.cli import run
 from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Reply
+from agent.follow_up import Turn
 from agent.router.component import QuestionRouter
 from agent.suite import read_suite
 from agent.workspace import Workspace
@@ -65,6 +66,23 @@ def test_the_router_leaves_a_count_to_the_table(counted: Workspace) -> None:
         assert reply.decision is not None
         assert "of a table" in reply.decision.reasons[-1]
         assert expert.ask("Who closes a repair order?").answer.answerer == "quote"
+
+
+def test_what_is_ranked_first_is_counted_by_its_name(counted: Workspace) -> None:
+    question = "How many repair orders has the truck that has the highest total cost?"
+    with Expert(counted, route="retrieval") as expert:
+        reply = expert.ask(question)
+    assert reply.tried == ("retrieval",) * 3
+    assert (reply.answer.text or "").endswith("1 repair order where Truck is T2. [2]")
+
+
+@pytest.mark.parametrize("route", [None, "retrieval"])
+def test_a_follow_up_is_counted_in_whole_words(counted: Workspace, route: str | None) -> None:
+    last = "How many repair orders were not on warranty?"
+    with Expert(counted, route=route) as expert:
+        reply = expert.ask("And in 2020?", history=[Turn(last, last)])
+    assert reply.searched == "In 2020? (How many repair orders were not on warranty)"
+    assert (reply.answer.text or "").startswith("1 repair order where ")
 
 
 def test_the_router_says_so_wherever_it_is_asked(
@@ -183,8 +201,10 @@ def test_counting_again_backs_what_is_right_and_nothing_else(
 
     assert not recount.backs(changed(text="777 of them."))
     written = dict(reply.answer.written)
-    other = {**written["query"], "filters": [{"column": "Truck", "value": "T3"}]}
-    assert not recount.backs(changed(written={**written, "query": other}))
+    # Another truck, and one that there is not.
+    for truck in ("T3", "T9"):
+        other = {**written["query"], "filters": [{"column": "Truck", "value": truck}]}
+        assert not recount.backs(changed(written={**written, "query": other}))
 
 
 def test_questions_of_a_planner_are_answered_rightly_or_not_at_all(tmp_path: Path) -> None:

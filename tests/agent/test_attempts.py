@@ -1,0 +1,139 @@
+"""What is told while a question is answered by several routes, or part by part."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from agent.attempts import Attempts
+from agent.chain import Chain
+from agent.parts import AskedPart
+from agent.planning import Plan, Question
+from agent.reply import Answered
+from agent.ways import OnText
+from pipelines.answer import NOT_IN_SOURCES, Answer, Citation
+from pipelines.evidence import Evidence
+from pipelines.search import Found
+
+CITED = Citation("diary.md", None, None, 0, 7, "Kestrel", 1.0)
+QUOTED = Answer("The foreman closes it.", 0.8)
+WRITTEN = Answer("You get 25 days.", 0.9, answerer="phi3")
+WITHHELD = Answer(None, 0.0, reason=NOT_IN_SOURCES, answerer="phi3")
+PIECES = ["You ", "get ", "25 days."]
+NONSENSE = ["Nonsense ", "reply."]
+
+
+class Ways:
+    """Gives each question's answer on each route, in place of a workspace with models.
+
+    :param answers: By route, or by a question's first word; what a model writes is told first.
+    """
+
+    has_documents = True
+
+    def __init__(self, **answers: Answer) -> None:
+        self._answers = answers
+        self.planned: list[str] = []
+
+    def take(
+        self, route: str, adapter: str | None, searched: str, on_text: OnText | None
+    ) -> Answered:
+        answer = self._answers.get(searched.split()[0]) or self._answers[route]
+        if on_text is not None and answer.answerer == "phi3":
+            for piece in PIECES if answer.text else NONSENSE:
+                on_text(piece)
+        evidence = [Evidence("diary.md", "1", None, "", 0, 7, None, "Kestrel", 1.0, ())]
+        return Answered(route, answer, adapter, Found([], evidence))
+
+    def work(self, searched: str, on_text: OnText | None) -> None:
+        """There is no agent."""
+
+    def knows_what_was_taught(self, adapter: str) -> bool:
+        return True
+
+    def plan(self, questions: Sequence[Question]) -> list[Plan]:
+        self.planned += [one.text for one in questions]
+        return [replace(PLAN, searched=one.text) for one in questions]
+
+
+PLAN = Plan("q?", "q?", "hybrid", "hr@1", None, 0.0)
+
+
+def told(ways: Ways, plan: Plan) -> tuple[list[str], str | None]:
+    pieces: list[str] = []
+    attempts = Attempts(ways, ways)  # type: ignore[arg-type]
+    tried = attempts.answer(plan, pieces.append)
+    assert attempts.answer(plan).done.answer == tried.done.answer
+    return [piece for piece in pieces if piece], tried.done.answer.text
+
+
+def test_what_a_model_writes_is_told_once() -> None:
+    assert told(Ways(hybrid=WRITTEN), PLAN) == (PIECES, WRITTEN.text)
+
+
+def test_what_is_quoted_is_left_to_the_stream() -> None:
+    assert told(Ways(hybrid=QUOTED), PLAN) == ([], QUOTED.text)
+
+
+@pytest.mark.parametrize(
+    ("other", "pieces"),
+    [
+        (QUOTED, ["\nThe foreman closes it."]),
+        (WRITTEN, ["\nYou ", "get ", "25 days."]),
+        (WITHHELD, ["\nNonsense ", "reply."]),
+    ],
+)
+def test_the_next_route_begins_a_new_line(other: Answer, pieces: list[str]) -> None:
+    plan = replace(PLAN, otherwise=("retrieval", None))
+    found = told(Ways(hybrid=WITHHELD, retrieval=other), plan)
+    assert found == ([*NONSENSE, *pieces], other.text)
+
+
+def test_an_adapter_that_is_asked_last_is_told_where_something_else_was() -> None:
+    plan = replace(PLAN, otherwise=("expert", "hr@1"))
+    pieces, _ = told(Ways(hybrid=WITHHELD, expert=WRITTEN), plan)
+    assert pieces == [*NONSENSE, "\nYou get 25 days."]
+
+
+def test_what_steps_find_is_told_behind_the_answer_at_once() -> None:
+    steps = Chain("Which glider landed?", "When was \N{REPLACEMENT CHARACTER} built?")
+    unsure = replace(WRITTEN, confidence=0.3)
+    found = replace(QUOTED, text="In May.", citations=(CITED,))
+    ways = Ways(hybrid=unsure, Which=replace(QUOTED, text="Kestrel"), When=found)
+    pieces, text = told(ways, replace(PLAN, steps=steps))
+    assert (pieces, text) == ([*PIECES, "\nKestrel In May. [1]"], "Kestrel In May. [1]")
+    ways = Ways(hybrid=unsure, Which=QUOTED, When=WITHHELD)
+    assert told(ways, replace(PLAN, steps=steps)) == (PIECES, unsure.text)
+
+
+def test_every_part_is_told_on_a_line_of_its_own() -> None:
+    parts = (AskedPart("", "Who closes it"), AskedPart("", "How many days do I get?"))
+    ways = Ways(Who=QUOTED, How=WRITTEN)
+    pieces, text = told(ways, replace(PLAN, parts=parts))
+    assert pieces == ["The foreman closes it.", "\nYou ", "get ", "25 days."]
+    assert text == "The foreman closes it. You get 25 days."
+    pieces, _ = told(ways, replace(PLAN, parts=parts[::-1]))
+    assert pieces == [*PIECES, "\nThe foreman closes it."]
+
+
+def test_a_part_that_is_withheld_and_looked_up_is_told_as_it_is_given() -> None:
+    parts = (AskedPart("I am new. ", "Who closes it"), AskedPart("I am new. ", "How many?"))
+    ways = Ways(I=WITHHELD, Who=QUOTED, How=replace(QUOTED, text="Five."))
+    pieces, text = told(ways, replace(PLAN, parts=parts))
+    assert "".join(pieces) == "Nonsense reply.\nThe foreman closes it.\nNonsense reply.\nFive."
+    assert text == "The foreman closes it. Five."
+
+
+def test_a_part_that_points_back_is_completed_from_the_first() -> None:
+    parts = (
+        AskedPart("", "Which form do I need for travel"),
+        AskedPart("", "where do I send it?"),
+        AskedPart("", "what does the last conveyor belt cost?"),
+    )
+    ways = Ways(hybrid=QUOTED)
+    told(ways, replace(PLAN, parts=parts))
+    assert ways.planned[:3] == [
+        "Which form do I need for travel",
+        "where do I send it? (form travel)",
+        "what does the last conveyor belt cost?",
+    ]

@@ -20,6 +20,7 @@ from agent.printable import to_json
 Progress = Callable[[int], None]
 # As every answer begins that is written.
 _BEGINNING = b'{"id":'
+_REASON = {"line", "id", "error"}
 
 
 class BatchLine(BaseModel):
@@ -43,6 +44,13 @@ class BatchLine(BaseModel):
     def asked(self) -> Question:
         """Return the question as the expert takes it."""
         return Question(self.question, turns(self.history), self.route, self.adapter)
+
+    @property
+    def digest(self) -> str:
+        """What is another when something else is asked."""
+        history = [(said.question, said.answer) for said in self.history]
+        asked = json.dumps((self.question, history, self.route, self.adapter))
+        return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -75,10 +83,11 @@ def run_batch(
     :param source: JSON lines, see :class:`BatchLine`.
     :param target: Where answers go, a line each in the order of the source; what is there
         already is kept and not asked again.
-    :param errors: Where lines that cannot be answered go, with the reason; written anew.
+    :param errors: Where lines that cannot be answered go, with the reason; written anew where it
+        has the reasons of an earlier run, and made only if there are some.
     :param on_progress: Told how many lines are done with, those of earlier runs too.
-    :raises BatchError: When a file cannot be read or written, another run writes there, or the
-        output has answers to other questions.
+    :raises BatchError: When a file cannot be read or written, another run writes there, the
+        output has answers to other questions, or ``errors`` is a file with something else in it.
     """
     from filelock import FileLock, Timeout
 
@@ -90,7 +99,7 @@ def run_batch(
     except Timeout:
         raise BatchError(f"{target}: another run writes there") from None
     except OSError as error:
-        raise BatchError(f"{error.filename or target}: {error.strerror}") from None
+        raise BatchError(f"{error.filename or target}: {error.strerror or error}") from None
 
 
 class _Run:
@@ -100,61 +109,74 @@ class _Run:
         self._expert, self._source, self._target = expert, source, target
         self._errors, self._on_progress = errors, on_progress
         self._result = BatchResult()
-        self._there: dict[str, int] = {}
-        self._seen: dict[str, int] = {}
+        self._there: dict[str, str | int] = {}
         self._asked: deque[tuple[int, str | int, BatchLine]] = deque()
 
     def run(self) -> BatchResult:
         self._there = _answered(self._target)
-        # In any case, so that no reasons of an earlier run stay behind.
-        with (
-            self._source.open("rb") as source,
-            self._target.open("ab") as target,
-            self._errors.open("wb") as errors,
-        ):
-            for reply in self._expert.ask_many(self._questions(source, errors)):
+        with self._source.open("rb") as source, self._target.open("ab") as target:
+            if self._source.is_file():
+                # An answer to something else shows before hours were spent on other answers.
+                for _ in self._lines(source):
+                    pass
+                source.seek(0)
+            _clear(self._errors)
+            for reply in self._expert.ask_many(self._questions(source)):
                 number, name, line = self._asked.popleft()
                 if isinstance(reply, Failure):
-                    self._fail(errors, number, name, str(reply.error))
+                    self._fail(number, name, str(reply.error))
                     continue
                 _write(target, _merged(name, line, reply.to_dict()))
+                os.fsync(target.fileno())
                 if reply.answer.abstained:
                     self._result.abstained += 1
                 else:
                     self._result.answered += 1
                 self._tell()
-        if not self._result.failed:
-            self._errors.unlink()
         return self._result
 
-    def _questions(self, source: BinaryIO, errors: BinaryIO) -> Iterator[Question]:
+    def _questions(self, source: BinaryIO) -> Iterator[Question]:
+        for number, name, line in self._lines(source):
+            if isinstance(line, str):
+                self._fail(number, name, line)
+            elif name is not None and str(name) not in self._there:
+                self._asked.append((number, name, line))
+                yield line.asked()
+            else:
+                self._result.kept += 1
+                self._tell()
+
+    def _lines(self, source: BinaryIO) -> Iterator[tuple[int, str | int | None, BatchLine | str]]:
+        """Yield number, id and content of each line, or what is wrong with it.
+
+        :raises BatchError: When the output has an answer to something else under a line's id.
+        """
+        seen: dict[str, int] = {}
         for number, raw in enumerate(source, 1):
             if not raw.strip():
                 continue
             line = read_line(BatchLine, raw)
             if isinstance(line, str):
-                self._fail(errors, number, None, line)
+                yield number, None, line
                 continue
             name = number if line.id is None else line.id
-            first = self._seen.setdefault(str(name), number)
+            first = seen.setdefault(str(name), number)
             if first != number:
-                self._fail(errors, number, name, f"id: line {first} has it already")
+                reason = f"line {first} has it already"
+                if line.id is None:
+                    reason = f"it has none, and line {first} has its number as id: give it one"
+                yield number, name, f"id: {reason}"
                 continue
-            known = self._there.get(str(name))
-            if known is None:
-                self._asked.append((number, name, line))
-                yield line.asked()
-                continue
-            if known != hash(line.question):
+            if self._there.get(str(name)) not in (None, line.digest, hash(line.question)):
                 raise BatchError(
                     f"{self._target} answers another question under id {name} than "
-                    f"{self._source}, line {number}: give another -o, or remove it"
+                    f"{self._source}, line {number}: give another -o, or remove that answer"
                 )
-            self._result.kept += 1
-            self._tell()
+            yield number, name, line
 
-    def _fail(self, errors: BinaryIO, number: int, name: str | int | None, reason: str) -> None:
-        _write(errors, {"line": number, "id": name, "error": reason})
+    def _fail(self, number: int, name: str | int | None, reason: str) -> None:
+        with self._errors.open("ab") as errors:
+            _write(errors, {"line": number, "id": name, "error": reason})
         self._result.failed += 1
         self._tell()
 
@@ -163,23 +185,50 @@ class _Run:
         self._on_progress(done.answered + done.abstained + done.failed + done.kept)
 
 
-def _answered(target: Path) -> dict[str, int]:
-    """Return the ids that the output has, each with its question's hash; cut a torn last line.
+def _clear(errors: Path) -> None:
+    """Remove the reasons of an earlier run, and nothing that is something else.
 
+    :raises BatchError: When a file has something else, or there is no folder to write into.
+    """
+    if not errors.parent.is_dir():
+        raise BatchError(f"{errors}: there is no such folder")
+    if not errors.is_file() or not errors.stat().st_size:
+        return
+    with errors.open("rb") as file:
+        try:
+            is_reason = json.loads(file.readline()).keys() == _REASON
+        except (ValueError, AttributeError, RecursionError):
+            is_reason = False
+    if not is_reason:
+        raise BatchError(f"{errors} has something else than errors: give another --errors")
+    # Not the link that may lead there, such as /dev/stderr.
+    errors.resolve().unlink()
+
+
+def _answered(target: Path) -> dict[str, str | int]:
+    """Return the ids that the output has, and what was asked; cut a torn last line.
+
+    :returns: Of each a digest, or the question's hash where an older version wrote it.
     :raises BatchError: When the file is no output of a batch.
     """
-    found: dict[str, int] = {}
+    found: dict[str, str | int] = {}
     if not target.exists():
         return found
+    if not target.is_file():
+        raise BatchError(f"{target}: not a file; a run goes on from it")
     with target.open("r+b") as file:
         whole = 0
         for number, raw in enumerate(file, 1):
             try:
                 line = json.loads(raw)
-                found[str(line["id"])] = hash(line["question"])
-            except (ValueError, TypeError, KeyError):
+                question = hash(line["question"])
+                found[str(line["id"])] = line.get("asked") or question
+            except (ValueError, TypeError, KeyError, RecursionError):
                 if raw.endswith(b"\n") or not _BEGINNING.startswith(raw[: len(_BEGINNING)]):
-                    raise BatchError(f"{target}, line {number}: no answer of a batch") from None
+                    raise BatchError(
+                        f"{target}, line {number}: no answer of a batch: remove that line, and "
+                        "run again, or give another -o"
+                    ) from None
                 file.truncate(whole)
                 return found
             whole += len(raw)
@@ -193,15 +242,14 @@ def _merged(name: str | int, line: BatchLine, reply: dict[str, Any]) -> dict[str
 
     A field of the line that is named as one of the reply's is kept under ``given``.
     """
-    further = line.model_extra or {}
-    given = {key: value for key, value in further.items() if key in reply or key == "given"}
-    passed = {key: value for key, value in further.items() if key not in given}
     # As it was written, so that a later run finds it.
-    told = reply | {"question": line.question}
+    told = reply | {"question": line.question, "asked": line.digest}
+    further = line.model_extra or {}
+    given = {key: value for key, value in further.items() if key in told or key == "given"}
+    passed = {key: value for key, value in further.items() if key not in given}
     return {"id": name, **told, **passed} | ({"given": given} if given else {})
 
 
 def _write(file: BinaryIO, content: dict[str, Any]) -> None:
     file.write(f"{to_json(content)}\n".encode())
     file.flush()
-    os.fsync(file.fileno())

@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from adapters.errors import ExpertError
@@ -26,6 +25,7 @@ _EXTRAS = {
     "postgres": (("psycopg",), "PostgreSQL tables"),
 }
 _HUB = ("huggingface.co", 443)
+_DRIVER_WAIT_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def diagnose(workspace: Workspace) -> Iterator[Check]:
     yield _version()
     yield from _extras()
     yield _device()
-    yield from _memory()
+    yield _disk(workspace)
     yield from _guarded("settings", lambda: _settings(workspace))
     try:
         workspace.settings  # noqa: B018 - without settings nothing below can be looked at
@@ -108,24 +108,31 @@ def _device() -> Check:
         import subprocess
 
         query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        found = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603
-        if found.returncode == 0 and found.stdout.strip():
-            return Check(
-                "device", "ok", f"{'; '.join(found.stdout.split(chr(10))).strip('; ')}; {cpu}"
-            )
+        try:
+            told = subprocess.run(  # noqa: S603
+                query, capture_output=True, text=True, check=True, timeout=_DRIVER_WAIT_S
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
+            told = ""  # a driver that is not loaded, or hangs
+        if told.strip():
+            return Check("device", "ok", f"{'; '.join(told.split(chr(10))).strip('; ')}; {cpu}")
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return Check("device", "ok", f"Apple GPU; {cpu}")
     return Check("device", "ok", f"{cpu}, no GPU", "indexing and search need none")
 
 
-def _memory() -> Iterator[Check]:
-    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+def _disk(workspace: Workspace) -> Check:
+    try:
+        folder = workspace.path.absolute()
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        free_gb = shutil.disk_usage(there).free / 1e9
+    except OSError as error:
+        return Check("disk", "problem", f"workspace {workspace.path}: {error.strerror}")
     if free_gb < 2:
-        yield Check(
+        return Check(
             "disk", "problem", f"{free_gb:.1f} GB free", "an index needs about 10 kB a passage"
         )
-    else:
-        yield Check("disk", "ok", f"{free_gb:.0f} GB free")
+    return Check("disk", "ok", f"{free_gb:.0f} GB free")
 
 
 def _settings(workspace: Workspace) -> Check:

@@ -1,6 +1,8 @@
 """Files of JSON lines as a user writes them, and what is wrong with a line."""
 
+import codecs
 import json
+import string
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,14 +11,13 @@ from pydantic import BaseModel, ValidationError
 from agent.errors import AgentError
 
 Line = TypeVar("Line", bound=BaseModel)
+_BLANK = string.whitespace.encode() + codecs.BOM_UTF8
 
 
-def read_line(model: type[Line], raw: str | bytes) -> Line | str:
+def read_line(model: type[Line], raw: bytes) -> Line | str:
     """Return a line, or what is wrong with it."""
     try:
-        return model.model_validate(
-            json.loads(raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw)
-        )
+        return model.model_validate(json.loads(raw.decode("utf-8-sig")))
     except UnicodeDecodeError:
         return "not UTF-8"
     except ValidationError as error:
@@ -46,19 +47,18 @@ def read_lines(
     :param error: Raised when the file cannot be read.
     :returns: The good lines with their numbers, and number and reason of each bad one.
     """
-    try:
-        # Not by all that Unicode ends lines with: JSON has some of it inside of its strings.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else "not UTF-8"
-        raise error(f"{path}: {reason}") from None
     found: list[tuple[int, Line]] = []
     errors: list[tuple[int, str]] = []
-    for number, raw in enumerate(lines, 1):
-        if raw.strip():
-            line = read_line(model, raw)
-            if isinstance(line, str):
-                errors.append((number, line))
-            else:
-                found.append((number, line))
+    try:
+        # Not by all that Unicode ends lines with: JSON has some of it inside of its strings.
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if raw.strip(_BLANK):
+                    line = read_line(model, raw)
+                    if isinstance(line, str):
+                        errors.append((number, line))
+                    else:
+                        found.append((number, line))
+    except OSError as cause:
+        raise error(f"{path}: {cause.strerror}") from None
     return found, errors

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from agent.expert import Expert, Failure, Question, Reply
 from agent.history import turns
-from agent.suite import SuiteQuestion
+from agent.suite import SuiteQuestion, is_gold
+from agent.workspace import Workspace
 from pipelines.answer import around
 from pipelines.search import Hit
 from pipelines.sentences import sentence_spans
@@ -26,8 +27,10 @@ class Outcome:
 
     :param question: The question.
     :param reply: What was answered.
-    :param file: A right document is among the five best passages'.
-    :param passage: One of these passages, of a right document, holds an accepted answer.
+    :param file: A right document, of the question's ``gold_files``, is among the five best
+        passages'.
+    :param passage: One of these passages, of a right document or, without ``gold_files``, of
+        any, holds an accepted answer.
     :param evidence: So does the evidence that the answerer was given.
     :param right: So does the answer, in its first two sentences.
     :param cited: So does a passage that it cites.
@@ -47,6 +50,16 @@ class Outcome:
         return self.question.has_answer
 
 
+def untraced(workspace: Workspace) -> Workspace:
+    """Return a workspace that keeps no traces of answers: so many would replace the user's own."""
+    from agent.advise.room import TrialWorkspace
+
+    settings = workspace.settings
+    trace = settings.trace.model_copy(update={"keep": 0})
+    given = settings.model_copy(update={"trace": trace})
+    return TrialWorkspace(workspace.path, given, workspace.index_folder)
+
+
 def outcomes(
     expert: Expert, questions: Sequence[SuiteQuestion]
 ) -> Iterator[Outcome | tuple[SuiteQuestion, Failure]]:
@@ -62,16 +75,13 @@ def outcomes(
 def judge(question: SuiteQuestion, reply: Reply) -> Outcome:
     """Compare a reply with what a question accepts."""
     best = reply.hits[:_AMONG]
+    right = [hit for hit in best if any(is_gold(d, question.gold_files) for d in _documents(hit))]
     answer = reply.answer.text
     return Outcome(
         question=question,
         reply=reply,
-        file=any(_right_file(question, document) for hit in best for document in _documents(hit)),
-        passage=any(
-            any(_right_file(question, document) for document in _documents(hit))
-            and holds(question, hit.text)
-            for hit in best
-        ),
+        file=bool(right),
+        passage=any(holds(question, hit.text) for hit in (right if question.gold_files else best)),
         evidence=any(holds(question, piece.text) for piece in reply.evidence),
         right=answer is not None and holds(question, _first_sentences(answer)),
         cited=any(
@@ -85,19 +95,20 @@ def judge(question: SuiteQuestion, reply: Reply) -> Outcome:
 def figures(found: Sequence[Outcome]) -> dict[str, float]:
     """Return the shares that a suite is judged by.
 
-    ``file``, ``passage``, ``evidence`` and ``right`` are shares of the questions with an
-    answer, ``survived`` of those whose answer the passages hold, ``citation_precision`` of
-    the answers given; ``withheld`` is a share of the questions without an answer and
-    ``falsely_withheld`` of those with one.
+    ``passage``, ``evidence`` and ``right`` are shares of the questions with an answer, ``file``
+    of those of them with ``gold_files``, left out where none has them, ``survived`` of those
+    whose answer the passages hold, ``citation_precision`` of the answers given; ``withheld`` is
+    a share of the questions without an answer and ``falsely_withheld`` of those with one.
     """
     asked = [outcome for outcome in found if outcome.answerable]
     others = [outcome for outcome in found if not outcome.answerable]
     given = [outcome for outcome in asked if not outcome.reply.answer.abstained]
     reached = [outcome for outcome in asked if outcome.passage]
+    placed = [outcome for outcome in asked if outcome.question.gold_files]
     return {
         "questions": len(asked),
         "unanswerable": len(others),
-        "file": _share(asked, lambda o: o.file),
+        **({"file": _share(placed, lambda o: o.file)} if placed else {}),
         "passage": _share(asked, lambda o: o.passage),
         "evidence": _share(asked, lambda o: o.evidence),
         "survived": _share(reached, lambda o: o.evidence),
@@ -145,10 +156,6 @@ def _first_sentences(text: str) -> str:
 
 def _documents(hit: Hit) -> list[str]:
     return [hit.document, *(str(place["document"]) for place in hit.also_in)]
-
-
-def _right_file(question: SuiteQuestion, document: str) -> bool:
-    return any(document.endswith(file) for file in question.gold_files)
 
 
 def _share(found: Sequence[Outcome], holds_for: Callable[[Outcome], bool]) -> float:

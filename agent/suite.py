@@ -1,10 +1,11 @@
 """Suites: questions with what answers them, to measure on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.errors import SuiteError
 from agent.follow_up import standalone
@@ -22,12 +23,13 @@ class SuiteQuestion(BaseModel):
     A question without ``accepted`` answers is one that the documents do not answer; one with
     ``accepted_all`` is answered when each of them stands in the answer. ``route`` and
     ``adapter`` are where it should go, and ``history`` is the conversation before it, oldest
-    first. Other fields than these are kept but not looked at.
+    first. What is null is not given, nor is an ``answer`` without words. Other fields than these
+    are kept but not looked at.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    id: str = ""
+    id: str = Field(default="", coerce_numbers_to_str=True)
     question: str = Field(min_length=1)
     answer: str | None = None
     accepted: tuple[_Words, ...] = ()
@@ -37,6 +39,16 @@ class SuiteQuestion(BaseModel):
     adapter: str | None = None
     accepted_all: tuple[_Words, ...] = ()
     history: tuple[Said, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _given(cls, line: Any) -> Any:
+        if not isinstance(line, dict):
+            return line
+        given = {k: v for k, v in line.items() if v is not None or k not in cls.model_fields}
+        if isinstance(given.get("answer"), str) and not given["answer"].strip():
+            del given["answer"]
+        return given
 
     @property
     def has_answer(self) -> bool:
@@ -72,6 +84,16 @@ class Suite:
 
     questions: list[SuiteQuestion]
     errors: list[tuple[int, str]]
+
+
+def is_gold(document: str, gold_files: Sequence[str]) -> bool:
+    """Say whether a document is one of those that a question's ``gold_files`` mean.
+
+    :param document: Its path, relative to the folder that was indexed.
+    :param gold_files: Such paths, or whole parts of their ends: ``leave.md`` is
+        ``hr/leave.md``, and not ``hr/sick-leave.md``.
+    """
+    return any(f"/{document}".endswith(f"/{one.lstrip('/')}") for one in gold_files)
 
 
 def read_suite(path: Path) -> Suite:

@@ -26,6 +26,7 @@ from typing import Any
 from haystack import Document
 
 from agent.measure import folded
+from agent.suite import is_gold
 from pipelines.embed import open_embedder
 from pipelines.embed.components import embed_passages
 from pipelines.embed.embedder import Embedder
@@ -124,7 +125,7 @@ def is_right(question: Question, document: Document) -> bool:
 
 def in_right_file(question: Question, document: Document) -> bool:
     """Say whether a passage stands in a document that holds the answer."""
-    return any(str(document.meta["document"]).endswith(file) for file in question.gold_files)
+    return is_gold(str(document.meta["document"]), question.gold_files)
 
 
 class Searcher:

@@ -8,10 +8,15 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def f1(answer: str, wanted: str) -> float:
-    """Return how far two answers share their words, as SQuAD counts it."""
+    """Return how far two answers share their words, as SQuAD counts it.
+
+    Of two answers without a word but articles the one is all of the other.
+    """
     told, asked = collections.Counter(_words(answer)), collections.Counter(_words(wanted))
+    if not told or not asked:
+        return float(told == asked)
     same = (told & asked).total()
-    return 2 * same / (told.total() + asked.total()) if same else 0.0
+    return 2 * same / (told.total() + asked.total())
 
 
 def same_words(answer: str, wanted: str) -> bool:

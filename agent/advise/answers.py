@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from adapters.errors import ExpertError
 from agent.advise.room import Room, TrialWorkspace
+from agent.errors import AdviceError
 from agent.evaluation.metrics import Judged, judge
 from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Question, Reply
@@ -231,29 +232,39 @@ def _reply(question: str, kept: Mapping[str, Any], tried: tuple[str, ...]) -> Re
 
 
 def _read(path: Path, questions: Sequence[SuiteQuestion]) -> Iterator[tuple[Key, Told]]:
-    """Yield what was kept; a last line that was cut off is cut away."""
+    """Yield what was kept; a last line that was cut off is cut away.
+
+    :raises AdviceError: When another line is damaged.
+    """
     if not path.is_file():
         return
     with path.open("r+b") as file:
         whole = 0
-        for line in file:
+        for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 break
-            kept = json.loads(line)
-            key, judged = Key(**kept["key"]), kept["judged"]
-            question, tried = questions[key.place], tuple(judged["tried"])
-            cited = None if judged["cited"] is None else tuple(judged["cited"])
-            yield (
-                key,
-                Told(
-                    Judged(
-                        question=question,
-                        reply=_reply(question.question, kept["reply"], tried),
-                        similarity=None,
-                        **{**judged, "tried": tried, "cited": cited},
-                    ),
-                    kept["alone"],
-                ),
-            )
+            try:
+                kept = _kept(json.loads(line), questions)
+            except (ValueError, LookupError, TypeError):
+                raise AdviceError(
+                    f"{path}, line {number} cannot be read: remove that line, or give --fresh"
+                ) from None
+            yield kept
             whole += len(line)
         file.truncate(whole)
+
+
+def _kept(told: Mapping[str, Any], questions: Sequence[SuiteQuestion]) -> tuple[Key, Told]:
+    """Return what :func:`_to_dict` told."""
+    key, judged = Key(**told["key"]), told["judged"]
+    question, tried = questions[key.place], tuple(judged["tried"])
+    cited = None if judged["cited"] is None else tuple(judged["cited"])
+    return key, Told(
+        Judged(
+            question=question,
+            reply=_reply(question.question, told["reply"], tried),
+            similarity=None,
+            **{**judged, "tried": tried, "cited": cited},
+        ),
+        told["alone"],
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.advise.room import digest
 from agent.errors import AdviceError
+from agent.suite import is_gold
 from agent.workspace import Workspace
 from pipelines.scan import FoundFile, scan
 
@@ -45,11 +46,7 @@ class Documents:
 
     def names(self, gold_files: Sequence[str]) -> tuple[str, ...]:
         """Return the documents that a question's ``gold_files`` mean."""
-        return tuple(
-            file.document
-            for file in self.files
-            if any(f"/{file.document}".endswith(f"/{gold.lstrip('/')}") for gold in gold_files)
-        )
+        return tuple(file.document for file in self.files if is_gold(file.document, gold_files))
 
 
 def find_documents(folder: Path, workspace: Workspace, questions: Path) -> Documents:

@@ -1,7 +1,7 @@
 """The questions to advise on: enough of them, and in two halves that share no answer."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapters.training.checks import LEAST
@@ -12,6 +12,7 @@ from agent.follow_up import standalone
 from agent.history import turns
 from agent.suite import SuiteQuestion
 
+Names = Callable[[Sequence[str]], Sequence[str]]
 NEEDED = 20
 """Questions with an answer without which nothing is said: an adapter learns from half of them."""
 FEW = 100
@@ -92,15 +93,18 @@ def apart(count: int) -> float:
     return float(100 * 1.96 * (1 / 3 / max(count, 1)) ** 0.5)
 
 
-def halve(questions: Sequence[SuiteQuestion], seed: int) -> Halves:
+def halve(questions: Sequence[SuiteQuestion], seed: int, names: Names = tuple) -> Halves:
     """Return two halves of about as many questions of each kind.
 
     Questions that ask nearly the same, or that the same words of the same document answer, stay
     in one half: what is asked was then not taught in other words.
 
     :param seed: Decides which go where; the same seed gives the same halves.
+    :param names: Returns the documents that ``gold_files`` mean, which may be written in several
+        ways; see :meth:`agent.advise.documents.Documents.names`.
+    :raises AdviceError: When too few would be taught in one half.
     """
-    groups = _groups(questions)
+    groups = _groups(questions, names)
     random.Random(seed).shuffle(groups)  # noqa: S311
     # Large ones first, so that small ones even them out.
     groups.sort(key=len, reverse=True)
@@ -128,7 +132,7 @@ def _stratum(question: SuiteQuestion) -> str:
     return f"{question.kind}/{question.has_answer}"
 
 
-def _groups(questions: Sequence[SuiteQuestion]) -> list[list[int]]:
+def _groups(questions: Sequence[SuiteQuestion], names: Names) -> list[list[int]]:
     """Return the places of questions that belong together."""
     leader = list(range(len(questions)))
 
@@ -144,7 +148,7 @@ def _groups(questions: Sequence[SuiteQuestion]) -> list[list[int]]:
         for place, one in enumerate(questions)
     ]
     for place, (key, one) in enumerate(zip(question_keys(examples), questions, strict=True)):
-        for mark in (("question", key), *_answers(one)):
+        for mark in (("question", key), *_answers(one, names)):
             leader[lead(place)] = lead(seen.setdefault(mark, place))
     groups: dict[int, list[int]] = {}
     for place in range(len(questions)):
@@ -152,14 +156,15 @@ def _groups(questions: Sequence[SuiteQuestion]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _answers(question: SuiteQuestion) -> Iterator[object]:
+def _answers(question: SuiteQuestion, names: Names) -> Iterator[object]:
     """Yield what is alike for questions of the same answer: its words, and where they stand."""
     if not question.has_answer:
         return
     told = (*question.accepted, *question.accepted_all, question.answer or "")
+    files = names(question.gold_files) or question.gold_files
     for words in {normalised(text) for text in told if text.strip()}:
-        for file in question.gold_files:
+        for file in files:
             yield "answer", words, file
         # "Yes." is the answer to many things.
-        if not question.gold_files and len(words.split()) >= _SAYS_LITTLE:
+        if not files and len(words.split()) >= _SAYS_LITTLE:
             yield "answer", words

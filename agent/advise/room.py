@@ -103,7 +103,7 @@ class Room:
 
     def keep(self) -> None:
         """Write down what is done."""
-        write_whole(self.folder / _STATE, json.dumps(self.state, ensure_ascii=False).encode())
+        write_whole(self.folder / _STATE, json.dumps(self.state).encode())
 
 
 def room_settings(workspace: Workspace, model: str | None = None) -> Settings:

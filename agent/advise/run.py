@@ -14,6 +14,7 @@ from agent.advise.result import Advice
 from agent.advise.room import Room
 from agent.advise.teach import is_taught, teach, write_rows
 from agent.errors import AdviceError
+from agent.printable import one_line
 from agent.suite import SuiteQuestion
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class _Run:
     def __init__(self, room: Room, plan: Plan, watch: Watcher) -> None:
         self._room, self._plan, self._watch = room, plan, watch
         self._questions = tuple(judgeable(one) for one in plan.questions)
-        halves = halve(self._questions, plan.seed)
+        halves = halve(self._questions, plan.seed, plan.documents.names)
         places = {id(one): place for place, one in enumerate(self._questions)}
         self._folds = [
             ([places[id(one)] for one in taught], [places[id(one)] for one in asked])
@@ -116,7 +117,7 @@ class _Run:
         report = self._watch.index(self._room)
         if not report.documents + report.unchanged:
             reasons = "; ".join(f"{one.path}: {one.reason}" for one in report.skipped[:3])
-            raise AdviceError(f"none of the documents could be read: {reasons}")
+            raise AdviceError(f"none of the documents could be read: {one_line(reasons)}")
         state["indexed"] = {
             "documents": report.documents + report.unchanged,
             "seconds": report.seconds,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from adapters.errors import ExpertError
+from agent.printable import printable
 
 # Name → one-line help, so that `expert --help` imports no command.
 _COMMANDS = {
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     :param arguments: Arguments after the command's name; None for the process's own.
     """
     # A warning is one line, like an error, and not a place in the source.
-    warnings.formatwarning = lambda message, *_, **__: f"expert: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"expert: {printable(str(message))}\n"
     sys.exit(run(arguments))
 
 
@@ -106,7 +107,8 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except ExpertError as error:
-        click.echo(f"expert: {error}", err=True)
+        # It may name what somebody else named: a document, a line of a file.
+        click.echo(f"expert: {printable(str(error))}", err=True)
         return EXIT_FAILURE
     except (click.Abort, KeyboardInterrupt):
         click.echo("expert: interrupted", err=True)

@@ -1,6 +1,5 @@
 """``expert advise``: documents, fine-tuning or both, measured on your own data."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.printable import one_line, to_json
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def command(
     """
     from adapters.models import find_local
     from agent.advise.documents import find_documents
-    from agent.advise.halves import check_count, halve
+    from agent.advise.halves import check_count, halve, judgeable
     from agent.advise.report import write_advice
     from agent.advise.room import digest, open_room, room_settings
     from agent.advise.run import Plan, advise
@@ -103,8 +103,8 @@ def command(
         click.echo(f"expert: {questions}: line {line}: {reason}; left out", err=True)
     if (warning := check_count(read.questions)) is not None:
         click.echo(f"expert: {warning}", err=True)
-    halve(read.questions, seed)
     found = find_documents(documents, workspace, questions)
+    halve([judgeable(one) for one in read.questions], seed, found.names)
     if report is not None and not report.parent.is_dir():
         raise ReportError(f"cannot write {report}: no such folder")
     name = name or re.sub(r"[^\w.-]+", "-", questions.stem).strip(".-") or "questions"
@@ -114,7 +114,7 @@ def command(
     find_local(settings.model.name)
     begun_with = {
         "documents": found.digest,
-        "questions": digest(*(one.model_dump_json() for one in read.questions)),
+        "questions": digest(*(to_json(one.model_dump()) for one in read.questions)),
         "settings": digest(settings.model_dump_json(), str(seed)),
     }
     if workspace.settings.retrieval.pipeline is not None:
@@ -134,7 +134,7 @@ def command(
         write_advice(report, advice, str(questions))
         if as_json:
             told = {**advice.to_dict(), "folder": str(room.folder), "report": str(report)}
-            click.echo(json.dumps(told, ensure_ascii=False))
+            click.echo(to_json(told))
         else:
             _show(advice)
             click.echo(f"Report: {report}")
@@ -144,7 +144,8 @@ def command(
         for failure in each.failures
     )
     for (way, reason), count in failures.items():
-        click.echo(f"expert: {way}: {count} questions could not be asked: {reason}", err=True)
+        why = one_line(reason)
+        click.echo(f"expert: {way}: {count} questions could not be asked: {why}", err=True)
     return int(bool(read.errors or failures))
 
 
@@ -188,7 +189,9 @@ class _Watch:
             report = indexer.index_paths([room.documents])
         if not self._quiet:
             for one in report.skipped[:_SHOWN]:
-                click.echo(f"  {one.path}: {one.reason}", err=True)
+                click.echo(f"  {one_line(one.path)}: {one_line(one.reason)}", err=True)
+            if len(report.skipped) > _SHOWN:
+                click.echo(f"  … and {len(report.skipped) - _SHOWN} more", err=True)
         return report
 
 

@@ -1,12 +1,12 @@
 """``expert eval``: which way of answering is best on your questions."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from agent.printable import one_line, to_json
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def command(
     write_report(report, suite.name, found)
     if as_json:
         told = {"suite": str(suite), **found.to_dict(), "report": str(report)}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(to_json(told))
     else:
         _show(found)
         click.echo(f"Report: {report}")
@@ -106,7 +106,8 @@ def command(
         (way, str(failure.error)) for way, each in found.ways.items() for failure in each.failures
     )
     for (way, reason), count in failures.items():
-        click.echo(f"expert: {way}: {count} questions could not be asked: {reason}", err=True)
+        why = one_line(reason)
+        click.echo(f"expert: {way}: {count} questions could not be asked: {why}", err=True)
     return int(bool(read.errors or failures))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from agent.printable import to_json
 from agent.workspace import Workspace
 
 _DATA_EXAMPLES = """\b
@@ -93,21 +94,28 @@ def data(
 @click.argument("suite", type=_FILE)
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_obj
-def evidence(workspace: Workspace, suite: Path, target: Path) -> None:
-    """Write into TARGET what the index gives for each question of SUITE, to learn reading it."""
+def evidence(workspace: Workspace, suite: Path, target: Path) -> int:
+    """Write into TARGET what the index gives for each question of SUITE, to learn reading it.
+
+    Exits with 1 when a line could not be read.
+    """
     from adapters.cache import write_whole
     from agent.assemble import open_pipeline
     from agent.cli.train_display import counting
     from agent.lab.retrieved import gather
     from agent.suite import read_suite
 
-    questions = read_suite(suite).questions
+    read = read_suite(suite)
+    for line, reason in read.errors:
+        click.echo(f"expert: {suite}: line {line}: {reason}; left out", err=True)
+    questions = read.questions
     with open_pipeline(workspace) as pipeline, counting("Searching") as on_progress:
         found = list(gather(pipeline, questions, on_progress))
-    lines = [json.dumps(one.line(), ensure_ascii=False) + "\n" for one in found]
+    lines = [f"{to_json(one.line())}\n" for one in found]
     write_whole(target, "".join(lines).encode())
     answered = sum(one.place > 0 for one in found)
     click.echo(f"{len(found):,} of {len(questions):,} questions, {answered:,} with the answer")
+    return int(bool(read.errors))
 
 
 @command.command("train", epilog=_TRAIN_EXAMPLES)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.printable import one_line, to_json
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ _STEPS = {
     type=click.Choice(["quote", "phi3"]),
     help="Measure this one only; both are compared by default, and the better one is kept.",
 )
-@click.option("--failures", type=click.Path(path_type=Path), help="Write what failed here.")
+@click.option(
+    "--failures",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what failed here.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def command(
@@ -50,7 +55,7 @@ def command(
     """Ask a file of questions and show where answers are lost on the way.
 
     With both answerers measured, the one that is right more often becomes the default of
-    this workspace.
+    this workspace. Exits with 1 when a line could not be read or a question not be asked.
     """
     from rich.console import Console
     from rich.progress import track
@@ -58,7 +63,7 @@ def command(
     from agent.answerers import record
     from agent.errors import SuiteError
     from agent.expert import Expert
-    from agent.measure import Outcome, figures, outcomes
+    from agent.measure import Outcome, figures, outcomes, untraced
     from agent.suite import read_suite
 
     if failures is not None and not failures.parent.is_dir():
@@ -79,7 +84,7 @@ def command(
     failed: list[dict[str, object]] = []
     unasked = 0
     for name in names or ("quote", "phi3"):
-        with Expert(workspace, answerer=name) as expert:
+        with Expert(untraced(workspace), answerer=name) as expert:
             asked = track(
                 outcomes(expert, questions),
                 description=name,
@@ -94,7 +99,8 @@ def command(
                     found.append(one)
                 else:
                     unasked += 1
-                    click.echo(f"expert: {one[0].id}: {one[1].error}; left out", err=True)
+                    told = one_line(f"{one[0].id}: {one[1].error}")
+                    click.echo(f"expert: {told}; left out", err=True)
         measured[name] = figures(found)
         failed += [_failure(name, outcome) for outcome in found if _is_failure(outcome)]
     # What rests on different questions is not compared.
@@ -105,12 +111,12 @@ def command(
     else:
         _show(measured)
     if failures is not None:
-        lines = [json.dumps(failure, ensure_ascii=False) + "\n" for failure in failed]
+        lines = [f"{to_json(failure)}\n" for failure in failed]
         try:
             failures.write_text("".join(lines), encoding="utf-8")
         except OSError as error:
             raise SuiteError(f"{failures}: {error.strerror}") from None
-    return int(bool(unasked))
+    return int(bool(read.errors or unasked))
 
 
 def _show(measured: dict[str, dict[str, float]]) -> None:
@@ -125,7 +131,8 @@ def _show(measured: dict[str, dict[str, float]]) -> None:
     for name in measured:
         table.add_column(name, justify="right")
     for key, label in _STEPS.items():
-        table.add_row(label, *(f"{figures[key]:.1%}" for figures in measured.values()))
+        cells = (f"{found[key]:.1%}" if key in found else "–" for found in measured.values())
+        table.add_row(label, *cells)
     Console(highlight=False).print(table)
 
 
@@ -136,9 +143,10 @@ def _is_failure(outcome: "Outcome") -> bool:
 
 
 def _failure(name: str, outcome: "Outcome") -> dict[str, object]:
-    lost = next(
-        (step for step in ("file", "passage", "evidence") if not getattr(outcome, step)), ""
-    )
+    # Which document is right is not known of every question.
+    known = ("file",) if outcome.question.gold_files else ()
+    steps = (*known, "passage", "evidence")
+    lost = next((step for step in steps if not getattr(outcome, step)), "")
     return {
         "answerer": name,
         "id": outcome.question.id,

@@ -56,6 +56,8 @@ class Recount:
             if (value := row.get(query.group_by)) is not None:
                 end = _LENGTHS[query.period] if query.period else None
                 groups.setdefault(str(value)[:end].casefold(), []).append(row)
+        if not groups:
+            return False
         results = {name: _result(query, each) for name, each in groups.items()}
         if query.order is not None:
             pick = min if query.order == "ascending" else max

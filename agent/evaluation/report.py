@@ -97,7 +97,10 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
 def _figures(evaluation: Evaluation) -> Iterator[str]:
     rows = []
     for name, said in LABELS.items():
-        if not any(measured.figures.get(name) for measured in evaluation.ways.values()):
+        each = [measured.figures.get(name) for measured in evaluation.ways.values()]
+        counts = name == "failed" or name.endswith("_tokens")
+        # A share of 0 says something, a count of none does not.
+        if not any(each if counts else (value is not None for value in each)):
             continue
         cells = [
             f"{figure(name, measured.figures[name])} <small>{_between(measured, name)}</small>"

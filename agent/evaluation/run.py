@@ -9,6 +9,8 @@ from agent.evaluation.metrics import Measured, judge, said, wanted
 from agent.evaluation.recounted import Recount
 from agent.expert import Expert, Failure, Question, Reply
 from agent.history import turns
+from agent.measure import untraced
+from agent.printable import printable
 from agent.suite import SuiteQuestion
 from agent.workspace import Workspace
 
@@ -58,9 +60,10 @@ def evaluate(
     """
     replies: dict[str, list[Reply | Failure]] = {}
     asked = [Question(one.question, turns(one.history)) for one in questions]
+    asking = untraced(workspace)
     for number, way in enumerate(ways):
         replies[way] = []
-        with Expert(workspace, route=None if way == "router" else way) as expert:
+        with Expert(asking, route=None if way == "router" else way) as expert:
             for reply in expert.ask_many(asked):
                 replies[way].append(reply)
                 on_progress(number * len(asked) + len(replies[way]), len(ways) * len(asked))
@@ -94,5 +97,6 @@ def _similarity(
     texts = list(dict.fromkeys([*right_ones, *(text for text in answers if text is not None)]))
     places = {text: place for place, text in enumerate(texts)}
     embedder: Embedder = open_embedder(workspace)
-    vectors = embedder.embed_passages(texts).vectors
+    # No tokenizer takes halves of characters.
+    vectors = embedder.embed_passages([printable(text) for text in texts]).vectors
     return lambda one, other: float(vectors[places[one]] @ vectors[places[other]])

@@ -46,7 +46,7 @@ class Files:
     """Where the question sets are; all but the first may be missing.
 
     :param squad: SQuAD 1.1's training file.
-    :param squad2: A SQuAD 2.0 file; every third of its articles is held out.
+    :param squad2: A SQuAD 2.0 file; every third of its articles is held out, here and in ``squad``.
     :param tables: Folder of WikiTableQuestions.
     :param reports: A TAT-QA file.
     :param studies: A PubMedQA file.
@@ -147,13 +147,20 @@ def _articles(
     further = None if files.written is None else sources.written(files.written)
     articles = list(sources.squad(files.squad, written=further))
     learned, held_out = articles[:SQUAD_LEARNED], articles[SQUAD_LEARNED:]
+    misleading: list[Article] = []
+    if files.squad2 is not None:
+        misleading = list(sources.squad(files.squad2, kind="squad2"))
+        held_out = misleading[HELD_OUT_ARTICLES]
+        # Both versions of SQuAD have much the same articles.
+        titles = {text.title for article in held_out for text in article.texts}
+        learned, misleading = (
+            [one for one in some if not any(text.title in titles for text in one.texts)]
+            for some in (learned, misleading)
+        )
     if most_texts is not None:
         once = random.Random(chance.random())  # noqa: S311
         learned = _asked_on(learned, most_texts, frozenset(further or ()), once)
-    if files.squad2 is not None:
-        articles = list(sources.squad(files.squad2, kind="squad2"))
-        held_out = articles[HELD_OUT_ARTICLES]
-        learned += times * [one for one in articles if one not in held_out]
+    learned += times * misleading
     if files.tables is not None:
         learned += sources.tables(files.tables)
     if files.reports is not None:

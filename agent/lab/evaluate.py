@@ -186,14 +186,17 @@ def scores(asked: Sequence[Case], said: Sequence[str]) -> Scores:
     without = [pair for pair in pairs if not pair[0].accepted]
     return Scores(
         asked=(len(told), len(without)),
-        f1=_mean([max(f1(text or "", gold) for gold in case.accepted) for case, text, _ in told]),
-        exact=_mean(
-            [any(same_words(text or "", gold) for gold in case.accepted) for case, text, _ in told]
-        ),
+        f1=_mean([_best(f1, text, case.accepted) for case, text, _ in told]),
+        exact=_mean([_best(same_words, text, case.accepted) for case, text, _ in told]),
         cited=_mean([marks == [case.place] for case, text, marks in told if text is not None]),
         refused=_mean([text is None for _, text, _ in without]),
         falsely_refused=_mean([text is None for _, text, _ in told]),
     )
+
+
+def _best(measure: Callable[[str, str], float], text: str | None, accepted: Sequence[str]) -> float:
+    """Return how well an answer meets the nearest accepted one; a refusal meets none."""
+    return 0.0 if text is None else max(float(measure(text, gold)) for gold in accepted)
 
 
 def adapter_at(folder: Path, model: LanguageModel) -> Adapter:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from agent.errors import LabError
 from agent.lab.compose import Row, evidence_of, over, typed
 from agent.lab.sources import json_lines
-from agent.suite import SuiteQuestion
+from agent.measure import plain, tells
+from agent.suite import SuiteQuestion, is_gold
 from agent.training_context import REFUSES
 from pipelines.search import retrieve
 
@@ -35,7 +36,7 @@ class Retrieved:
     """A question with what was found for it.
 
     :param answer: The right answer; None where nothing in the index answers.
-    :param exact: The words that answer, as they stand in the evidence.
+    :param exact: The words that answer, as the evidence tells them.
     :param evidence: Context and text of each piece, best first.
     :param place: Number of the piece that answers, from 1; 0 for none.
     """
@@ -59,21 +60,24 @@ def gather(
     """Yield a suite's questions with the evidence found for them.
 
     Left out are those whose accepted words stand elsewhere only: whether that answers them
-    too, nobody has looked.
+    too, nobody has looked; and those with an answer but without ``accepted`` words, since
+    nobody knows where it stands.
 
     :param pipeline: The retrieval pipeline.
     :param questions: With ``accepted`` words and ``gold_files``, or without where nothing answers.
     :param on_progress: Told how many questions are asked, and of how many.
     """
     for done, asked in enumerate(questions, 1):
-        evidence = retrieve(pipeline, asked.question).evidence
         on_progress(done, len(questions))
+        if asked.has_answer and not asked.accepted:
+            continue
+        evidence = retrieve(pipeline, asked.searched).evidence
         place, exact = _place(asked, evidence)
         if place < 0 or not evidence:
             continue
         yield Retrieved(
-            question=asked.question,
-            answer=asked.answer if asked.accepted else None,
+            question=asked.searched,
+            answer=asked.answer if asked.has_answer else None,
             exact=exact,
             evidence=tuple((piece.context, piece.text) for piece in evidence),
             place=place,
@@ -83,10 +87,10 @@ def gather(
 def _place(asked: SuiteQuestion, evidence: Sequence["Evidence"]) -> tuple[int, str]:
     """Return which piece answers, from 1, and by which words; 0 for none, -1 when in doubt."""
     doubtful = False
-    for words in asked.accepted:
+    for words in asked.accepted if asked.has_answer else ():
         for number, piece in enumerate(evidence, 1):
-            if words in piece.text:
-                if piece.document in asked.gold_files:
+            if tells(plain(piece.text), words):
+                if is_gold(piece.document, asked.gold_files):
                     return number, words
                 doubtful = True
     return (-1 if doubtful else 0), ""
@@ -119,12 +123,13 @@ def rows_of(group: Sequence[Retrieved], chance: random.Random) -> list[Row]:
         shown = _mixed(shown, places, chance)
     pieces = [group[0].evidence[number - 1] for number in shown]
     evidence = [evidence_of(context, text) for context, text in pieces]
+    said = [plain(text) for _, text in pieces]
     made = []
     for one in group:
         reply = REFUSES
         if one.answer is not None and one.place in shown:
             reply = f"{one.answer.rstrip(' .')} [{shown.index(one.place) + 1}]"
-        elif one.place and any(one.exact in text for _, text in pieces):
+        elif one.place and any(tells(text, one.exact) for text in said):
             # The same words stand in another piece: whether they answer there, nobody has looked.
             continue
         made.append(Row("documents", over(typed(one.question, chance), evidence, reply)))

@@ -1,5 +1,7 @@
 """The halves of the questions: stratified, and no answer on both sides."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from agent.advise.halves import (
@@ -57,6 +59,20 @@ def test_halves_are_of_one_size_and_kind_and_the_same_for_a_seed() -> None:
 def test_questions_of_one_answer_stay_together(pair: tuple[SuiteQuestion, SuiteQuestion]) -> None:
     for seed in range(8):
         halves = halve([*many(24), *pair], seed)
+        assert len({pair[0] in halves.first, pair[1] in halves.first}) == 1
+
+
+def test_documents_may_be_named_in_several_ways() -> None:
+    pair = (
+        asked("How long is probation?", "Six months.", gold_files=("leave.md",)),
+        asked("When am I permanent?", "six months", gold_files=("hr/leave.md",)),
+    )
+
+    def names(gold_files: Sequence[str]) -> list[str]:
+        return ["hr/leave.md" for one in gold_files if one.endswith("leave.md")]
+
+    for seed in range(8):
+        halves = halve([*many(24), *pair], seed, names)
         assert len({pair[0] in halves.first, pair[1] in halves.first}) == 1
 
 

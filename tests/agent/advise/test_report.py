@@ -149,6 +149,15 @@ def test_an_answer_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     assert advice.room.answers.read_bytes() == whole
 
 
+@pytest.mark.parametrize("damaged", [b"\x00\x00\n", b'{"key": {}}\n', b"[]\n"])
+def test_a_line_that_is_damaged_is_named(tmp_path: Path, damaged: bytes) -> None:
+    advice = advice_of(tmp_path, RETRIEVAL)
+    first, *others = advice.room.answers.read_bytes().splitlines(keepends=True)
+    advice.room.answers.write_bytes(b"".join([first, damaged, *others]))
+    with pytest.raises(AdviceError, match=r"answers\.jsonl, line 2 cannot be read: remove that l"):
+        Answers(advice.room, advice.questions)
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(None, "–"), (0.25, "250 ms"), (9.96, "10.0 s"), (61.0, "61 s"), (150.0, "2.5 minutes")],

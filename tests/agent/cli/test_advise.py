@@ -9,7 +9,10 @@ import pytest
 
 from adapters.training.progress import Progress
 from agent.advise.answers import READING, WAYS
+from agent.advise.room import Room
+from agent.cli.advise import _Watch
 from agent.cli.train_display import Lines
+from agent.settings import Settings
 from tests.agent.html_page import Page
 
 Run = Callable[..., SimpleNamespace]
@@ -127,6 +130,33 @@ def test_other_input_is_not_mixed_with_what_was_begun(
     assert expert(*arguments(handbook, "--fresh")).code == 130
     assert "other settings" in expert(*arguments(handbook, "--seed", "1")).err
     assert expert(*arguments(handbook, "--seed", "1", "--name", "other")).code == 130
+
+
+def test_half_a_character_is_no_hindrance(
+    expert: Run, handbook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agent.advise.run.advise", stop)
+    with (handbook / "qa.jsonl").open("a") as file:
+        file.write('{"question": "Who is \\ud83d?", "answer": "Ann \\ud83d.", "note": "\\ud83d"}\n')
+    found = expert(*arguments(handbook))
+    assert (found.code, "Traceback" in found.err) == (130, False)
+
+
+def test_files_that_cannot_be_read_are_counted_and_named_as_they_can_be_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    room = Room(tmp_path / "room", Settings())
+    room.documents.mkdir(parents=True)
+    for number in range(12):
+        (room.documents / f"{number}\x1b[2J.pdf").write_bytes(b"%PDF-")
+    assert len(_Watch(quiet=False).index(room).skipped) == 12
+    told = capsys.readouterr().err
+    assert told.count(".pdf: ") == 10
+    assert told.endswith("  … and 2 more\n")
+    assert "\x1b" not in told
 
 
 @pytest.mark.parametrize(

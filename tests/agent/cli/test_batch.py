@@ -99,6 +99,12 @@ def test_bad_lines_are_kept_apart_with_their_reasons(batch: Expert) -> None:
     assert [row["id"] for row in written()] == ["x"]
 
 
+def test_a_line_whose_number_is_the_id_of_another_is_told_so(batch: Expert) -> None:
+    assert batch([{"question": LEAVE, "id": 2}, {"question": PARK}]).code == 1
+    (row,) = written("out.errors.jsonl")
+    assert row["error"] == "id: it has none, and line 1 has its number as id: give it one"
+
+
 def test_a_second_run_goes_on_and_answers_nothing_twice(
     batch: Expert, word_answerer: object
 ) -> None:
@@ -126,6 +132,71 @@ def test_a_last_answer_that_lacks_only_its_end_of_line_is_kept(batch: Expert) ->
     assert [row["id"] for row in written()] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"history": [{"question": PARK, "answer": "There."}]},
+        {"route": "hybrid"},
+        {"adapter": "hr"},
+        {"question": PARK},
+    ],
+)
+def test_what_is_asked_otherwise_is_said_before_anything_is_asked(
+    batch: Expert, word_answerer: object, changed: dict
+) -> None:
+    line = {"question": LEAVE, "id": "a", "history": [], "asked": "by Ann"}
+    bad = {"question": PARK, "id": "bad", "adapter": "nobody"}
+    assert batch([line, bad]).code == 1
+    assert written()[0]["given"] == {"asked": "by Ann"}
+    before, reasons = Path("out.jsonl").read_bytes(), Path("out.errors.jsonl").read_bytes()
+    word_answerer.asked.clear()
+    done = batch([{"question": PARK, "id": "b"}, {**line, **changed}])
+    assert (done.code, word_answerer.asked) == (1, [])
+    assert "answers another question under id a than in.jsonl, line 2: give another -o" in done.err
+    assert Path("out.jsonl").read_bytes() == before
+    assert Path("out.errors.jsonl").read_bytes() == reasons
+
+
+def test_answers_of_before_there_was_a_digest_are_kept(batch: Expert) -> None:
+    assert batch([{"question": LEAVE}]).code == 0
+    (row,) = written()
+    del row["asked"]
+    Path("out.jsonl").write_text(f"{json.dumps(row)}\n")
+    done = batch([{"question": LEAVE, "route": "retrieval"}])
+    assert done.out == "0 answered, 0 withheld, 1 from before: out.jsonl\n"
+
+
+def test_a_file_of_something_else_is_never_taken_for_errors(
+    batch: Expert, word_answerer: object
+) -> None:
+    for content in ("# Notes\n", '{"line": 1, "id": 5}\n', "[1]\n"):
+        Path("notes.txt").write_text(content)
+        done = batch([{"question": LEAVE}], "--errors", "notes.txt")
+        assert (done.code, word_answerer.asked) == (1, [])
+        assert "notes.txt has something else than errors: give another --errors" in done.err
+        assert Path("notes.txt").read_text() == content
+    os.mkfifo("pipe")
+    assert batch([{"question": LEAVE}], "--errors", "pipe").code == 0
+    assert Path("pipe").is_fifo()
+    assert "there is no such folder" in batch([{"question": LEAVE}], "--errors", "no/x").err
+
+
+def test_reasons_may_go_where_they_are_read_at_once(batch: Expert) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert batch(["{", {"question": LEAVE}], "--errors", "pipe").code == 1
+        assert json.loads(os.read(reader, 60_000))["line"] == 1
+    finally:
+        os.close(reader)
+
+
+def test_answers_go_into_a_file_only(batch: Expert) -> None:
+    os.mkfifo("pipe")
+    done = batch([{"question": LEAVE}], "-o", "pipe")
+    assert (done.code, done.err) == (1, "expert: pipe: not a file; a run goes on from it\n")
+
+
 def test_questions_may_come_from_a_pipe(own_workspace: Workspace, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agent", "--workspace", str(own_workspace.path)]
     command += ["batch", "/dev/stdin", "-o", str(tmp_path / "out.jsonl")]
@@ -147,7 +218,7 @@ def test_a_number_that_is_too_long_stops_no_other_line(batch: Expert) -> None:
     [
         ('{"id": 1, "question": "Another?"}\n', (), 1, "answers another question under id 1"),
         ("# Notes\n", (), 1, "out.jsonl, line 1: no answer of a batch"),
-        ('{"of": "mine"}', (), 1, "out.jsonl, line 1: no answer of a batch"),
+        ('{"of": "mine"}', (), 1, "line 1: no answer of a batch: remove that line, and run again"),
         ("", ("-o", "in.jsonl"), 2, "must be three files"),
         ("", ("-o", "no/such/out.jsonl"), 1, "no/such/out.jsonl: No such file"),
         ("", ("--route", "retrieval", "--adapter", "hr"), 2, "--adapter goes with"),

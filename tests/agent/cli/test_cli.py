@@ -60,6 +60,11 @@ def test_searching_before_indexing_says_what_to_do(expert: Expert) -> None:
     )
 
 
+def test_no_name_of_an_error_reaches_the_terminal_raw(expert: Expert) -> None:
+    result = expert("eval", "gone\x1b[2J\x9b31m.jsonl")
+    assert (result.code, result.err) == (1, "expert: gone.jsonl: No such file or directory\n")
+
+
 def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m agent config show | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)

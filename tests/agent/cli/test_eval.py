@@ -62,6 +62,7 @@ def test_every_way_of_the_workspace_is_measured(measure: Expert, own_workspace: 
     assert set(done.json["compared"]) == {"router", "retrieval"} - {done.json["best"]}
     assert done.json["report"] == str(own_workspace.path / "runs/eval-suite.html")
     assert done.json["verdict"] in Path(done.json["report"]).read_text()
+    assert not (own_workspace.path / "runs/traces.sqlite").exists()
 
 
 @pytest.mark.usefixtures("word_answerer")
@@ -81,6 +82,15 @@ def test_bad_lines_are_named_and_the_others_asked(measure: Expert) -> None:
     assert "suite.jsonl: line 1: not JSON" in done.err
     assert "suite.jsonl: line 2: history.0.question: field required; left out" in done.err
     assert "right on 100.0% of 1 questions" in done.out
+
+
+@pytest.mark.usefixtures("word_answerer")
+def test_no_text_reaches_the_terminal_raw(measure: Expert) -> None:
+    evil = {"question": LEAVE, "accepted": ["25 days"], "kind": "\x9b31m\ud83d", "answer": "\ud83d"}
+    done = measure([evil], "--routes", "retrieval", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert "\x9b" not in done.out
+    assert list(done.json["ways"]["retrieval"]["kinds"]) == ["\x9b31m\ud83d"]
 
 
 @pytest.mark.parametrize(

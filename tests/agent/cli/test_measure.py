@@ -48,6 +48,38 @@ def test_where_failures_go_is_looked_at_first(measure: Expert) -> None:
     done = measure(LINES, "--failures", "no/such.jsonl")
     assert (done.code, done.out) == (2, "")
     assert "there is no folder no" in done.err
+    Path("folder").mkdir()
+    done = measure(LINES, "--failures", "folder")
+    assert (done.code, done.out) == (2, "")
+    assert "is a directory" in done.err
+
+
+def test_bad_lines_are_named_and_the_others_asked(measure: Expert) -> None:
+    done = measure([LINES[0], {"answer": "x"}], "--answerer", "quote", "--json")
+    assert done.code == 1
+    assert "in.jsonl: line 2: question: field required; left out" in done.err
+    assert done.json["quote"]["questions"] == 1
+
+
+def test_which_document_is_right_is_told_only_of_questions_that_say_it(measure: Expert) -> None:
+    alone = [{"question": LEAVE, "accepted": ["25 days"]}, {"question": LEAVE, "accepted": ["9 x"]}]
+    done = measure(alone, "--answerer", "quote", "--json", "--failures", "failed.jsonl")
+    assert "file" not in done.json["quote"]
+    assert done.json["quote"]["passage"] == 0.5
+    (failed,) = map(json.loads, Path("failed.jsonl").read_text().splitlines())
+    assert failed["lost_at"] == "passage"
+    (row,) = [line for line in measure(alone).out.splitlines() if "right document" in line]
+    assert row.split()[-2:] == ["–", "–"]
+    other = {"question": LEAVE, "accepted": ["25 days"], "gold_files": ["ave.md"]}
+    done = measure([*alone, other, LINES[0]], "--answerer", "quote", "--json")
+    assert done.json["quote"]["file"] == 0.5
+
+
+def test_traces_are_left_to_the_questions_of_the_user(
+    measure: Expert, own_workspace: Workspace
+) -> None:
+    assert measure(LINES, "--answerer", "quote").code == 0
+    assert not (own_workspace.path / "runs/traces.sqlite").exists()
 
 
 def test_without_questions_that_have_an_answer_nothing_is_chosen(

@@ -1,6 +1,7 @@
 """`expert model`: build, use, list, info, path."""
 
 import os
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,18 @@ def test_adapters_of_another_model_are_named(expert: Expert, tmp_path: Path) -> 
 def test_a_variable_that_wins_is_mentioned(expert: Expert, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPERT_MODEL__NAME", "owner/other")
     assert "EXPERT_MODEL__NAME" in expert("model", "use", "lab").err
+
+
+def test_no_text_of_a_model_commands_a_terminal(
+    expert: Expert, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "README.md").write_text("---\nlicense: mit\x9b31m\x1b]0;done\x07\n---\n")
+    for arguments in (("info", str(folder)), ("info", str(folder), "--json")):
+        found = expert("model", *arguments)
+        assert found.code == 0
+        assert "mit" in found.out
+        assert not {"\x1b", "\x07", "\x9b"}.intersection(found.out)
 
 
 @pytest.mark.usefixtures("_empty_cache")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from adapters.card import AdapterCard
+from adapters.errors import AdapterError
 from adapters.training.progress import Progress
 from agent.cli.train_display import Lines, duration
 
@@ -56,6 +57,42 @@ def test_a_dry_run_says_what_would_be_trained_and_what_not(
     assert not Path(".expert").exists()
 
 
+def test_no_text_of_the_data_commands_a_terminal(expert: Run, model: Path, rooms: Path) -> None:
+    shout = "\x1b]0;done\x07\x9b31mred"
+    rows = [
+        {"question": "Room 50?", "answer": "Floor 5.", "domain": shout},
+        {"question": "Room 51?", "answer": "Floor 5.", "source_documents": [f"{shout}.md"]},
+        {"question": "Room 52?", "answer": "Floor 5.", shout: "x"},
+        {"question": shout, "answer": shout * 5000},
+    ]
+    with rooms.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    arguments = ("train", "rooms", str(rooms), "--model", str(model), "--dry-run")
+    arguments += ("--eval-split", "0")
+
+    found = expert(*arguments)
+    told = expert(*arguments, "--json")
+
+    assert found.code == told.code == 0
+    for text in (found.out, found.err, told.out, told.err):
+        assert not {"\x1b", "\x07", "\x9b"}.intersection(text)
+    assert any(shout in warning for warning in told.json["warnings"])
+
+
+def test_a_damaged_version_is_trained_anew_and_a_damaged_registry_is_said_first(
+    expert: Run, model: Path, rooms: Path
+) -> None:
+    version = Path(".expert/adapters/rooms/0001")
+    version.mkdir(parents=True)
+    (version / "adapter_card.json").write_text("{}")
+    arguments = ("train", "rooms", str(rooms), "--model", str(model), "--dry-run")
+    assert expert(*arguments).code == 0
+    (version.parent / "current").write_text("{")
+    found = expert(*arguments)
+    assert (found.code, found.out) == (1, "")
+    assert "current is damaged: remove it, and the newest version is used" in found.err
+
+
 def test_a_dry_run_as_json(expert: Run, model: Path, rooms: Path) -> None:
     eval_file = rooms.with_name("eval.csv")
     eval_file.write_text("question,answer\nroom 3,Floor 3.\nWho leads?,Ann.\n")
@@ -86,6 +123,10 @@ def test_a_dry_run_as_json(expert: Run, model: Path, rooms: Path) -> None:
         (("--eval", "x.csv", "--eval-split", "0.2"), 2, "--eval and --eval-split exclude"),
         (("--resume", "--anew"), 2, "--resume and --anew exclude each other"),
         (("--epochs", "0"), 1, "epochs is 0.0: give more than 0"),
+        (("--seed", "4294967296"), 1, "seed is 4294967296: give at most 4294967295"),
+        (("--alpha", "1e9"), 1, "alpha is 1000000000.0: give less than 1,000,000,000"),
+        (("--eval-split", "nan"), 2, "nan is not a number"),
+        (("--with-retrieval", "--gold-share", "nan"), 2, "nan is not a number"),
         (("--model", "no-such-folder"), 1, "no-such-folder"),
     ],
 )
@@ -168,6 +209,57 @@ def test_an_adapter_is_trained_interrupted_resumed_and_registered(
     assert "Measuring: step" in resumed.err
     card = AdapterCard.read(Path(".expert/adapters/rooms/0001"))
     assert (card.description, card.examples) == ("Where rooms are.", 18)
+
+
+def test_a_training_whose_adapter_cannot_be_registered_is_kept(
+    expert: Run, model: Path, rooms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise AdapterError("cannot write the registry: No space left on device")
+
+    arguments = ("train", "rooms", str(rooms), "--model", model.name, *FAST)
+    monkeypatch.chdir(model.parent)
+    workspace = ("-w", str(rooms.with_name("workspace")))
+    with monkeypatch.context() as patched:
+        patched.setattr("adapters.registry.Registry.publish", full)
+        stopped = expert(*workspace, *arguments, "--anew")
+    assert stopped.code == 1
+    assert "with --resume instead of --anew to go on from the last checkpoint" in stopped.err
+    assert "cannot write the registry: No space left on device" in stopped.err
+
+    resumed = expert(*workspace, *arguments, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "rooms@1 is registered and in use" in resumed.out
+    folder = rooms.with_name("workspace") / "runs" / "training"
+    assert not (folder / "rooms" / "checkpoints").exists()
+    # Wherever it is refreshed from, the folder is meant that was named.
+    assert json.loads((folder / "rooms.json").read_text())["model"] == str(model)
+
+
+def test_stopped_before_its_first_checkpoint_it_does_not_speak_of_one(
+    expert: Run, model: Path, rooms: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("adapters.training.run.train", interrupted)
+    stopped = expert("train", "rooms", str(rooms), "--model", str(model), *FAST)
+    assert stopped.code == 130
+    assert "--resume" not in stopped.err
+
+
+def test_a_whole_model_is_trained_again_on_what_it_was(
+    expert: Run, model: Path, rooms: Path
+) -> None:
+    arguments = ("--method", "full", "--epochs", "1", "--eval-split", "0")
+    first = expert("train", "rooms", str(rooms), "--model", str(model), *arguments, "--json")
+    assert first.code == 0, first.err
+    assert expert("model", "use", first.json["path"]).code == 0
+    over = expert("train", "rooms", str(rooms), *arguments)
+    assert over.code == 1
+    assert "this would overwrite the model that it is trained on" in over.err
+    again = expert("train", "rooms", "--refresh")
+    assert again.code == 0, again.err
 
 
 def test_documents_of_the_index_are_noted_on_the_card(

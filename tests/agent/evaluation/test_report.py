@@ -68,6 +68,17 @@ def test_a_report_has_all_sections(tmp_path: Path, evaluation: Evaluation) -> No
     assert "confidence 0.80" in text
 
 
+def test_a_share_of_nothing_is_shown_and_a_count_of_none_is_not(
+    tmp_path: Path, judged: Callable[..., Judged], make_reply: Callable[..., Reply]
+) -> None:
+    wrong = judged({"accepted": ["25"]}, make_reply(text="26"))
+    text = _page(tmp_path / "r.html", Evaluation({"expert": Measured("expert", (wrong,))})).text
+    assert "answered rightly0.0%" in text
+    assert "withheld though answerable0.0%" in text
+    for said in ("withheld, rightly", "could not be asked", "tokens read"):
+        assert said not in text
+
+
 def test_no_text_reaches_the_page_raw(tmp_path: Path, evaluation: Evaluation) -> None:
     page = _page(tmp_path / "report.html", evaluation)
     assert not any(tag == "script" for tag, _ in page.tags)

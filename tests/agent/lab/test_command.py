@@ -8,6 +8,7 @@ import pytest
 from adapters.lora_files import WEIGHTS
 from agent.cli import run
 from agent.lab.data import Files
+from agent.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -33,6 +34,19 @@ def test_data_is_built_trained_on_and_scored(
     found = json.loads(capsys.readouterr().out)
     assert found["asked"] == [3, 3]
     assert 0 <= found["f1"] <= 1
+
+
+def test_bad_lines_are_named_and_the_others_searched_for(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite, target = tmp_path / "suite.jsonl", tmp_path / "found.jsonl"
+    suite.write_text('{"question": "Who won the cup?"}\n{"answer": "x"}\n')
+    asked = ["--workspace", str(workspace.path), "lab", "evidence", str(suite), str(target)]
+    assert run(asked) == 1
+    told = capsys.readouterr()
+    assert told.err == f"expert: {suite}: line 2: question: field required; left out\n"
+    assert told.out == "1 of 1 questions, 0 with the answer\n"
+    assert len(target.read_text().splitlines()) == 1
 
 
 def test_training_without_data_says_how_to_build_it(

@@ -27,6 +27,12 @@ def test_answers_marks_and_refusals_are_counted() -> None:
     assert found.falsely_refused == 1 / 3
 
 
+def test_a_refusal_is_no_answer_of_no_words() -> None:
+    asked = [_case(1, "A"), _case(1, "The")]
+    found = scores(asked, ["Not in the sources.", "The [1]"])
+    assert (found.f1, found.exact) == (0.5, 0.5)
+
+
 def test_the_sentence_that_answers_is_among_those_shown(files: Files) -> None:
     articles = list(sources.squad(files.squad))
     for passages in (3, 6):

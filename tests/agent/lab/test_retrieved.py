@@ -86,12 +86,21 @@ def test_words_that_stand_elsewhere_too_are_not_refused() -> None:
             assert row.messages[-1]["content"] != REFUSES
 
 
+def test_words_are_found_whatever_their_case() -> None:
+    evidence = (("Leave", "Three days, and then a note."), ("Pay", "It comes in three days."))
+    other = Retrieved("How long?", "three days", "Three Days", evidence, 1)
+    for seed in range(100):
+        for row in rows_of([other], random.Random(seed)):
+            assert row.messages[-1]["content"] != REFUSES
+
+
 def test_evidence_is_gathered_written_and_read_again(workspace: Workspace, tmp_path: Path) -> None:
     from agent.assemble import open_pipeline
 
+    asked_before = "How many days of annual leave do full-time staff earn?"
     asked = [
         SuiteQuestion(
-            question="How many days of annual leave do full-time staff earn?",
+            question=asked_before,
             answer="25 days.",
             accepted=("25 days",),
             gold_files=("hr/leave.md",),
@@ -99,10 +108,22 @@ def test_evidence_is_gathered_written_and_read_again(workspace: Workspace, tmp_p
         SuiteQuestion(question="What is the capital of France?"),
         # Where else these words stand, nobody has said whether they answer.
         SuiteQuestion(question="annual leave", accepted=("25 days",), gold_files=("other.md",)),
+        # Where these are answered is not known.
+        SuiteQuestion(question="How much leave is there?", answer="25 days."),
+        SuiteQuestion(question="How much leave is there?", accepted_all=("25", "12")),
+        SuiteQuestion(
+            question="And part-time staff?",
+            history=({"question": asked_before, "answer": "25 days."},),
+            answer="12 days.",
+            accepted=("12 Days",),
+            gold_files=("leave.md",),
+        ),
     ]
     with open_pipeline(workspace) as pipeline:
         found = list(gather(pipeline, asked))
-    assert [one.question for one in found] == [asked[0].question, asked[1].question]
+    assert [one.question for one in found] == [one.searched for one in (*asked[:2], asked[-1])]
+    assert "annual leave" in found[2].question
+    assert found[2].place > 0
     assert found[0].exact in found[0].evidence[found[0].place - 1][1]
     assert (found[1].answer, found[1].place) == (None, 0)
     path = tmp_path / "found.jsonl"

@@ -44,6 +44,8 @@ _MOST_LEFT_OUT = 100_000_000
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _MOST_ENTRIES = 64
 _CHUNK = 1 << 20
+# Of others a small entry is unpacked to whatever it holds before it is measured.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _SUFFIXES = (".zip", ".tar.gz", ".tgz")
 
 
@@ -146,6 +148,8 @@ def _take_zip(path: Path, target: Path) -> None:
             mode = entry.external_attr >> 16
             if stat.S_ISLNK(mode):
                 raise AdapterError(f"{path.name} holds {entry.filename}, a link: pack the file")
+            if entry.compress_type not in _METHODS:
+                raise AdapterError(f"{path.name} is not packed by deflate: pack it anew")
             if entry.flag_bits & 1:
                 raise AdapterError(f"{path.name} is locked by a password: pack it without")
             # The original, since what follows a zero byte is not in the other.

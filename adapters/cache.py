@@ -43,16 +43,16 @@ def entry(kind: str, name: str, make: Callable[[Path], None]) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
         made = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            make(made)
+            _publish(made, folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise CacheError(
-            f"cannot write {folder.parent} ({error.strerror}): "
+            f"cannot write {folder.parent} ({error.strerror or error}): "
             "set EXPERT_CACHE to a folder that can be"
         ) from error
-    try:
-        make(made)
-        _publish(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return folder
 
 
@@ -113,5 +113,7 @@ def _publish(made: Path, folder: Path) -> None:
 
 def _sweep(parent: Path) -> None:
     for left in parent.glob(".making-*"):
-        if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_S:
-            shutil.rmtree(left, ignore_errors=True)
+        # Another process may have swept it.
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)

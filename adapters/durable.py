@@ -34,9 +34,23 @@ def write_durably(path: Path, content: str) -> None:
         os.fsync(file.fileno())
 
 
-def sync(folder: Path) -> None:
-    """Put a folder's entries on disk for good."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def replace_durably(path: Path, content: str) -> None:
+    """Write a text to a file, the old or the new one there at any time, on disk for good."""
+    made = path.with_name(f".{path.name}")
+    write_durably(made, content)
+    made.replace(path)
+    sync(path.parent)
+
+
+def sync_all(folder: Path) -> None:
+    """Put a folder and all that is in it on disk for good."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Put a file's content, or a folder's entries, on disk for good."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -17,6 +17,7 @@ HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*(?:@[\w./-]+)?")
 # Weights in safetensors, configuration, tokenizer and card: no code, nothing pickled.
 _FILES = ("*.safetensors", "*.json", "*.jinja", "README.md", "LICENSE*")
 _MARGIN = 1.05
+_NOT_FOR_YOU = (401, 403, 404)
 
 
 def from_hub(name: str) -> tuple[Path, str]:
@@ -28,9 +29,8 @@ def from_hub(name: str) -> tuple[Path, str]:
     """
     repository, _, revision = name.partition("@")
     pin = pin_of(repository)
-    if not revision and pin.is_file():
-        # The model must not change under its adapters because its owner moved a branch.
-        revision = str(read_json(pin).get("revision", ""))
+    # The model must not change under its adapters because its owner moved a branch.
+    revision = revision or pinned(repository)
     folder = fetched(repository, revision)
     if folder is None:
         folder = _fetch(repository, revision)
@@ -48,6 +48,14 @@ def from_hub(name: str) -> tuple[Path, str]:
 def pin_of(repository: str) -> Path:
     """Return the file that says which revision of a model is used."""
     return pins_folder() / f"{repository.replace('/', '--')}.json"
+
+
+def pinned(repository: str) -> str:
+    """Return the revision of a model that is used; nothing where none is, or none is readable."""
+    try:
+        return str(read_json(pin_of(repository)).get("revision", ""))
+    except ModelError:
+        return ""
 
 
 def pins_folder() -> Path:
@@ -74,7 +82,13 @@ def fetched(repository: str, revision: str) -> Path | None:
 
 
 def _fetch(repository: str, revision: str) -> Path:
-    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+    from huggingface_hub import (
+        HfApi,
+        constants,
+        hf_hub_download,
+        snapshot_download,
+        try_to_load_from_cache,
+    )
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -85,19 +99,29 @@ def _fetch(repository: str, revision: str) -> Path:
         files = {file.rfilename: file.size or 0 for file in found.siblings or ()}
         if not any(name.endswith(".safetensors") for name in files):
             raise ModelError(f"{repository} has no safetensors weights: choose another model")
-        pinned: dict[str, Any] = {"revision": found.sha}
-        config = Path(hf_hub_download(repository, "config.json", **pinned))
+        at: dict[str, Any] = {"revision": found.sha}
+        config = Path(hf_hub_download(repository, "config.json", **at))
         architecture = architecture_of(read_json(config), repository)
-        needed = sum(size for name, size in files.items() if _is_wanted(name))
+        needed = sum(
+            size
+            for name, size in files.items()
+            # What a download that was cut off has fetched is not fetched again.
+            if _is_wanted(name)
+            and not isinstance(try_to_load_from_cache(repository, name, **at), str)
+        )
         _check_disk(repository, int(needed * _MARGIN), Path(constants.HF_HUB_CACHE))
         _check_memory(repository, architecture)
         folder = snapshot_download(
-            repository, allow_patterns=list(_FILES), ignore_patterns=["*/*"], **pinned
+            repository, allow_patterns=list(_FILES), ignore_patterns=["*/*"], **at
         )
         return Path(folder)
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no answer"
-        raise ModelError(f"the hub has no model {repository} for you ({status})") from error
+        if status in _NOT_FOR_YOU:
+            said = f"the hub has no model {repository} for you ({status})"
+        else:
+            said = f"the hub does not give {repository} now ({status}): try again later"
+        raise ModelError(said) from error
     except AdaptersError:
         raise
     except Exception as error:  # the hub's client lets its HTTP library's own errors through

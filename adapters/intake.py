@@ -34,9 +34,11 @@ def import_adapter(
     :raises AdapterError: When anything of it is refused; it says what.
     """
     path = path.expanduser().absolute()
+    if path.name == "..":
+        path = path.resolve()
     with registry.scratch() as scratch:
         # Messages call it by the name that the user knows.
-        folder = scratch / bare_name(path)
+        folder = scratch / (bare_name(path) or "adapter")
         folder.mkdir()
         take_in(path, folder)
         try:

@@ -13,7 +13,7 @@ from adapters.weight_files import header_of
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TARGETS = ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")
 _TYPES = ("F32", "F16", "BF16")
-_MOST_ALPHA = 1e9
+MOST_ALPHA = 1e9
 # What changes nothing in how an adapter computes, whatever it says.
 _UNUSED = {
     "auto_mapping",
@@ -82,11 +82,7 @@ def read_config(folder: Path) -> LoraConfig:
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
         raise AdapterError(f"{name}: r is {rank!r} in {CONFIG}, not a rank")
-    if (
-        not isinstance(alpha, int | float)
-        or isinstance(alpha, bool)
-        or not abs(alpha) < _MOST_ALPHA
-    ):
+    if not isinstance(alpha, int | float) or isinstance(alpha, bool) or not abs(alpha) < MOST_ALPHA:
         raise AdapterError(f"{name}: lora_alpha is {alpha!r} in {CONFIG}, not a number")
     return LoraConfig(rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank))
 

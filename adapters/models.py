@@ -10,7 +10,7 @@ from pathlib import Path
 from adapters import cache
 from adapters.architecture import read_architecture, read_json
 from adapters.errors import ModelError
-from adapters.hub import HUB_ID, fetched, from_hub, pin_of, pins_folder
+from adapters.hub import HUB_ID, fetched, from_hub, pinned, pins_folder
 from adapters.lab import Progress, entry_name, lab_model
 from adapters.weight_files import check_weights, weight_files
 
@@ -112,9 +112,7 @@ def find_local(name: str) -> ModelFiles:
     if Path(name).expanduser().is_dir() or not HUB_ID.fullmatch(name):
         return find_model(name)
     repository, _, revision = name.partition("@")
-    pin = pin_of(repository)
-    known = revision or (str(read_json(pin).get("revision", "")) if pin.is_file() else "")
-    found = fetched(repository, known)
+    found = fetched(repository, revision or pinned(repository))
     if found is None:
         raise ModelError(f"{name} is not on this machine: run `expert model use {name}`")
     return _checked(ModelFiles(repository, found, found.name))

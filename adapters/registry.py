@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from adapters.archives import KEPT
 from adapters.card import CARD_FILE, NAME_PATTERN, AdapterCard
-from adapters.durable import copied, facts_of, sync, write_durably
+from adapters.durable import copied, facts_of, replace_durably, sync, write_durably
 from adapters.errors import AdapterError, AdaptersError
 from adapters.lora_files import WEIGHTS, check_adapter, read_config
 
@@ -252,7 +252,11 @@ class Registry:
         problems += [f"{name} is missing" for name in sorted(card.files.keys() - present)]
         problems += [f"{name} was not published" for name in sorted(present - card.files.keys())]
         for name in sorted(present & card.files.keys()):
-            if facts_of(folder / name) != card.files[name]:
+            try:
+                same = facts_of(folder / name) == card.files[name]
+            except OSError:
+                same = False
+            if not same:
                 problems.append(f"{name} has changed since it was published")
         try:
             if base is None:
@@ -311,12 +315,8 @@ class Registry:
             ) from error
 
     def _point(self, name: str, pointer: _Pointer) -> None:
-        folder = self.root / name
         content = json.dumps({"version": pointer.version, "last": pointer.last})
-        made = folder / f".{_CURRENT}"
-        write_durably(made, content + "\n")
-        made.replace(folder / _CURRENT)
-        sync(folder)
+        replace_durably(self.root / name / _CURRENT, content + "\n")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -42,7 +42,7 @@ def check_weights(folder: Path, architecture: Architecture) -> int:
     shapes: dict[str, list[int]] = {}
     for path in weight_files(folder):
         shapes |= {
-            name: entry["shape"]
+            name: entry.get("shape", [])
             for name, entry in header_of(path).items()
             if name != "__metadata__"
         }
@@ -66,8 +66,10 @@ def header_of(path: Path) -> dict[str, Any]:
             if length > min(_HEADER_AT_MOST, path.stat().st_size):
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
-            if not isinstance(header, dict):
-                raise ValueError("its header is no object")
+            if not isinstance(header, dict) or not all(
+                isinstance(entry, dict) for entry in header.values()
+            ):
+                raise ValueError("its header names no tensors")
             return header
     except (OSError, ValueError, RecursionError, struct.error) as error:
         raise ModelError(f"{path} is damaged: {error}") from error

@@ -152,6 +152,8 @@ def contract(
 def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> Iterator[Path]:
     """Give the folder in which an adapter is trained, to this process alone.
 
+    Checkpoints in it are cleared once what is done there has ended well.
+
     :param resume: Go on with what was cut off there.
     :param anew: Throw away what was cut off there.
     :raises WorkspaceError: When another process trains there, or a training was cut off and
@@ -168,12 +170,14 @@ def run_folder(workspace: Workspace, name: str, *, resume: bool, anew: bool) -> 
     folder = root / name
     busy = f"{name} is being trained by another process: wait for it"
     with locked(root / f"{name}.lock", busy):
-        if Checkpoints(folder).cut_off and not (resume or anew):
+        checkpoints = Checkpoints(folder)
+        if checkpoints.cut_off and not (resume or anew):
             raise WorkspaceError(
                 f"a training of {name} was cut off: give --resume to go on with it, "
                 "or --anew to begin again"
             )
         yield folder
+        checkpoints.clear()
 
 
 def changed_since(workspace: Workspace, name: str, prepared: "Prepared") -> str | None:
@@ -181,6 +185,7 @@ def changed_since(workspace: Workspace, name: str, prepared: "Prepared") -> str 
 
     :param name: The adapter; what counts is the version in use.
     :param prepared: The rows.
+    :raises AdapterError: When the registry cannot be read.
     """
     from adapters.registry import Registry
     from agent.freshness import freshness_of
@@ -188,7 +193,13 @@ def changed_since(workspace: Workspace, name: str, prepared: "Prepared") -> str 
     registry = Registry(workspace.adapters_folder)
     if name not in registry.names():
         return None
-    adapter = registry.get(name)
+    # Where this is damaged nothing can be published either.
+    registry.current(name)
+    try:
+        adapter = registry.get(name)
+    except AdapterError:
+        # Training anew is how one that is damaged is mended.
+        return None
     fresh = freshness_of(workspace, {name: adapter.card})[name]
     changed = set(fresh.documents) if fresh is not None else set[str]()
     rows = [e for e in prepared.train.examples if changed.intersection(e.sources)]
@@ -207,12 +218,17 @@ def remember(workspace: Workspace, name: str, arguments: Mapping[str, Any]) -> N
     """Keep how an adapter was trained, for :func:`remembered`.
 
     :param arguments: What the command was given.
+    :raises WorkspaceError: When it cannot be written.
     """
     told = {
         key: {"path": str(value.resolve())} if isinstance(value, Path) else value
         for key, value in arguments.items()
     }
-    write_whole(_arguments(workspace, name), json.dumps(told, ensure_ascii=False).encode())
+    path = _arguments(workspace, name)
+    try:
+        write_whole(path, json.dumps(told).encode())
+    except OSError as error:
+        raise cannot_write(path, error) from None
 
 
 def remembered(workspace: Workspace, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapters.cache import write_whole
+from adapters.durable import replace_durably, sync, sync_all
 from adapters.errors import TrainingError
 
 _FOLDER = "checkpoints"
@@ -37,18 +37,24 @@ class Checkpoints:
         """
         self.clear()
         self.folder.mkdir(parents=True)
-        write_whole(self.folder / _RUN, json.dumps(identity).encode())
+        replace_durably(self.folder / _RUN, json.dumps(identity))
 
     def resume(self, identity: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
         """Return the last whole checkpoint and what was kept with it; None without one.
 
         :param identity: All that the result depends on.
-        :raises TrainingError: When it was another run that was cut off.
+        :raises TrainingError: When it was another run that was cut off, or what is told of it
+            cannot be read.
         """
+        told = self.folder / _RUN
         try:
-            before = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            before = dict(json.loads(told.read_text(encoding="utf-8")))
+        except FileNotFoundError:
             return None
+        except (OSError, TypeError, ValueError) as error:
+            raise TrainingError(
+                f"{told} cannot be read ({error}): train anew without resuming"
+            ) from error
         identity = json.loads(json.dumps(identity))
         for name in sorted(before.keys() | identity.keys()):
             was, now = before.get(name), identity.get(name)
@@ -61,19 +67,21 @@ class Checkpoints:
         for path in sorted(self.folder.glob(_ANY), key=_step, reverse=True):
             try:
                 return path, json.loads((path / _WHOLE).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
+            except (FileNotFoundError, ValueError):
                 # Cut off while it was written.
                 shutil.rmtree(path, ignore_errors=True)
         return None
 
     def complete(self, step: int, kept: dict[str, Any]) -> None:
-        """Mark a checkpoint as whole.
+        """Mark a checkpoint as whole, once it would outlive a loss of power.
 
         :param step: Its.
         :param kept: What to give back when it is resumed from.
         """
         path = self.folder / f"checkpoint-{step}"
-        write_whole(path / _WHOLE, json.dumps(kept).encode())
+        sync_all(path)
+        sync(self.folder)
+        replace_durably(path / _WHOLE, json.dumps(kept))
 
     def keep_best(self, write: Callable[[Path], None]) -> None:
         """Keep the best weights so far, in place of those kept before.
@@ -84,8 +92,10 @@ class Checkpoints:
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
         write(made)
+        sync_all(made)
         shutil.rmtree(self.best, ignore_errors=True)
         made.rename(self.best)
+        sync(self.folder)
 
     @property
     def best(self) -> Path:

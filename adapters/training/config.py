@@ -8,11 +8,13 @@ from typing import Any, Literal, get_args
 
 from adapters.base import Device
 from adapters.errors import TrainingError
-from adapters.lora_files import WEIGHTS
+from adapters.lora_files import MOST_ALPHA, WEIGHTS
 from adapters.models import ModelFiles
 
 Method = Literal["qlora", "lora", "full"]
 Precision = Literal["auto", "bf16", "fp32"]
+# More of a seed the generators of random numbers do not take.
+_MOST = {"epochs": 10_000, "learning_rate": 1, "seed": 2**32 - 1}
 _RATES: dict[Method, float] = {"qlora": 5e-4, "lora": 5e-4, "full": 2e-5}
 
 
@@ -25,10 +27,10 @@ class TrainingConfig:
         a model instead of an adapter.
     :param rank: Rank of the adapter's matrices.
     :param alpha: Their scale times the rank; None for twice the rank.
-    :param epochs: Times that each example is learned from.
+    :param epochs: Times that each example is learned from; 10,000 at most.
     :param minutes: Time that the schedule is fitted to, where the epochs would take longer;
         such a run depends on the machine's speed.
-    :param learning_rate: The highest; None for the method's own.
+    :param learning_rate: The highest, 1 at most; None for the method's own.
     :param warmup: Share of the run in which the learning rate rises to it.
     :param row_tokens: Tokens learned from at once: examples are packed into rows of so many, or
         fewer where a run would have few steps.
@@ -39,7 +41,7 @@ class TrainingConfig:
     :param answers: Held-out questions that are answered before and after; 0 for none.
     :param reword: Ask short questions in other words each time that they are learned from; see
         :func:`adapters.training.reword.reworded`.
-    :param seed: Of the adapter's first weights and the examples' order.
+    :param seed: Of the adapter's first weights and the examples' order; below 2 ** 32.
     :param start: Folder of an adapter of the same base, rank and scale whose weights are the
         first ones; None for fresh ones.
     :param device: auto takes a GPU where there is one.
@@ -90,7 +92,6 @@ class TrainingConfig:
             "checks": 1,
             "answers": 0,
             "seed": 0,
-            "warmup": 0,
         }
         for name, value in least.items():
             if getattr(self, name) < value:
@@ -100,7 +101,13 @@ class TrainingConfig:
             if given is not None and not 0 < given < math.inf:
                 wanted = "less" if given == math.inf else "more than 0"
                 raise TrainingError(f"{name} is {given}: give {wanted}")
-        if self.warmup >= 1:
+        for name, most in _MOST.items():
+            given = getattr(self, name)
+            if given is not None and given > most:
+                raise TrainingError(f"{name} is {given}: give at most {most}")
+        if self.scale >= MOST_ALPHA:
+            raise TrainingError(f"alpha is {self.scale}: give less than {MOST_ALPHA:,.0f}")
+        if not 0 <= self.warmup < 1:
             raise TrainingError(f"warmup is {self.warmup}: give a share of the run, below 1")
 
     @property

@@ -111,7 +111,7 @@ def pack(
 
 
 def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return a row as the model takes it."""
+    """Return a row as the model takes it, and how many tokens it has, none filled up."""
     (row,) = rows
     pieces = list(zip(row["lengths"], row["seen"], strict=True))
     return {
@@ -119,6 +119,7 @@ def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "labels": torch.tensor([row["labels"]]),
         "position_ids": positions(pieces),
         "pieces": pieces,
+        "tokens": row["tokens"][0],
     }
 
 
@@ -205,6 +206,7 @@ def _filled(row: dict[str, list[int]], multiple: int) -> dict[str, list[int]]:
         "labels": [IGNORED] * missing,
         "lengths": [missing],
         "seen": [0],
+        "tokens": [],
     }
     return {name: values + filling[name] for name, values in row.items()}
 
@@ -216,4 +218,5 @@ def _row(blocks: list[_Block]) -> dict[str, list[int]]:
         "labels": [label for block in blocks for label in block.labels],
         "lengths": [length for length, _ in pieces],
         "seen": [seen for _, seen in pieces],
+        "tokens": [sum(length for length, _ in pieces)],
     }

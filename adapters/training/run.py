@@ -5,8 +5,8 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib import metadata
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from adapters.architecture import read_architecture
 from adapters.base import choose_device, load_model
 from adapters.chat_markup import ChatMarkup
+from adapters.durable import sync_all
 from adapters.errors import ModelError, TrainingError
 from adapters.four_bit import load_bitsandbytes
 from adapters.models import ModelFiles
+from adapters.training.checkpoints import Checkpoints
 from adapters.training.config import Asked, TrainingConfig, TrainingResult
 from adapters.training.examples import Example
 from adapters.training.progress import LOG_FILE, Log, Progress, Watcher
@@ -32,6 +34,8 @@ _LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes")
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 # Larger models answer so slowly on a CPU that asking them would take longer than training.
 _MOST_ASKED_ON_CPU = 1_000_000_000
+# All of a question's forms are held at once; a run of more epochs goes through them again.
+_MOST_FORMS = 20
 
 
 def train(
@@ -41,6 +45,7 @@ def train(
     *,
     folder: Path,
     on_progress: Watcher | None = None,
+    keep_checkpoints: bool = False,
 ) -> TrainingResult:
     """Train, and write what came of it into a folder.
 
@@ -52,12 +57,20 @@ def train(
     :param held_out: What to measure on; with none the last weights are kept, not the best.
     :param folder: Where to; made if missing. Checkpoints are in it until the end.
     :param on_progress: Told of each step.
-    :raises TrainingError: When the run cannot start, resume or go on.
+    :param keep_checkpoints: Leave them there at the end, for a caller that has more to do which
+        can fail: resumed, such a run has ended already. The caller clears them.
+    :raises TrainingError: When the run cannot start, resume or go on, its loss is no number any
+        more, the folder cannot be written, or what is written would overwrite the base.
     :raises NotEnoughRoomError: When it does not fit into memory; before anything is loaded.
     :raises ModelError: When the base cannot be read.
     """
     if not train:
         raise TrainingError("there is nothing to learn from: give at least one example")
+    written = (folder / MODEL_FOLDER).resolve()
+    if config.method == "full" and config.base.folder.resolve() == written:
+        raise TrainingError(
+            "this would overwrite the model that it is trained on: train under another name"
+        )
     told = on_progress or _unheard
     told(Progress("loading"))
     try:
@@ -73,8 +86,25 @@ def train(
             f"training needs an extra ({error.name} is missing): "
             "in the checkout, pip install -e '.[train]'"
         ) from None
-    with quiet():
-        return _Run(config, train, held_out, folder, told).result()
+    with quiet(), _writing(folder):
+        result = _Run(config, train, held_out, folder, told).result()
+    if not keep_checkpoints:
+        Checkpoints(folder).clear()
+    return result
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what to do where a run's folder cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Of whoever is told of its progress.
+        raise
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write {folder}: {error.strerror or error}; go on with --resume"
+        ) from error
 
 
 def _unheard(progress: Progress) -> None:
@@ -93,7 +123,6 @@ class _Run:
         told: Watcher,
     ) -> None:
         from adapters.training.base_model import weights_type
-        from adapters.training.checkpoints import Checkpoints
 
         self._config, self._train, self._held_out = config, train, held_out
         self._folder, self._told = folder, told
@@ -127,7 +156,6 @@ class _Run:
         gc.collect()
         draw(self._folder / LOG_FILE, self._folder / PLOT_FILE, f"Training on {config.base.name}")
         answered, asked = self._answers()
-        self._checkpoints.clear()
         return TrainingResult(
             folder=self._folder,
             method=config.method,
@@ -154,7 +182,7 @@ class _Run:
         config, architecture = self._config, self._architecture
         examples = self._train
         if config.reword:
-            times = math.ceil(config.epochs)
+            times = min(math.ceil(config.epochs), _MOST_FORMS)
             examples = reworded(examples, times, config.seed)
             config = replace(config, epochs=config.epochs / times)
         markup = ChatMarkup(config.base.folder)
@@ -194,7 +222,11 @@ class _Run:
             import torch
 
             torch.cuda.reset_peak_memory_stats()
-        model: Any = load_base(config.base.folder, config.method, self._device, config.precision)
+        model: Any
+        try:
+            model = load_base(config.base.folder, config.method, self._device, config.precision)
+        except OSError as error:
+            raise ModelError(f"cannot read {config.base.folder}: {error}") from error
         if config.method != "full":
             model = add_adapter(model, config, architecture)
         trainer = Trainer(
@@ -278,6 +310,7 @@ class _Run:
         """Put the result where it belongs: the best weights, or the last without held-out."""
         source = self._checkpoints.best
         if not best:
+            trainer.check()
             self._checkpoints.keep_best(trainer.write)
         target = self._folder
         if self._config.method == "full":
@@ -289,6 +322,9 @@ class _Run:
                     shutil.copyfile(self._config.base.folder / name, target / name)
         for path in source.iterdir():
             shutil.copyfile(path, target / path.name)
+        if self._config.method == "full":
+            # An adapter is put on disk for good where it is published.
+            sync_all(target)
 
     def _answers(self) -> tuple[dict[str, float], tuple[Asked, ...]]:
         """Return how well held-out questions are answered before and after, and the answers."""

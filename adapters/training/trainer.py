@@ -2,11 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -14,6 +16,7 @@ from transformers import PreTrainedTokenizerFast, PrinterCallback, TrainerCallba
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from adapters.errors import TrainingError
 from adapters.training.base_model import in_fp32, write_adapter
 from adapters.training.checkpoints import Checkpoints
 from adapters.training.config import TrainingConfig
@@ -145,7 +148,10 @@ class Trainer(SFTTrainer):
         self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
 
     def measure(self) -> float:
-        """Return the loss a token of the held-out rows."""
+        """Return the loss a token of the held-out rows.
+
+        :raises TrainingError: When it is no number.
+        """
         started = time.perf_counter()
         total, count = 0.0, 0
         self.model.eval()
@@ -155,7 +161,7 @@ class Trainer(SFTTrainer):
                 total, count = total + loss.item(), count + learned
         self.model.train()
         self.kept["seconds"] += time.perf_counter() - started
-        return total / max(1, count)
+        return _number(total / max(1, count))
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Measure held-out loss, keep the best weights, and end the run when it gets no better."""
@@ -184,14 +190,17 @@ class Trainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Return the loss a learned token of the step. Called by transformers."""
-        self.tokens_here += inputs["input_ids"].numel()
-        self.kept["tokens"] += inputs["input_ids"].numel()
+        """Return the loss a learned token of the step. Called by transformers.
+
+        :raises TrainingError: When it is no number.
+        """
+        self.tokens_here += inputs["tokens"]
+        self.kept["tokens"] += inputs["tokens"]
         loss, learned = self._loss(model, inputs)
         # Between the two directions most is held.
         self.peak_memory = max(self.peak_memory, memory_taken(loss.device.type == "cuda"))
         loss = loss / (learned if num_items_in_batch is None else num_items_in_batch)
-        self._step_loss += loss.item()
+        self._step_loss += _number(loss.item())
         return loss
 
     def _loss(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, int]:
@@ -234,12 +243,25 @@ class Trainer(SFTTrainer):
         along = min(1.0, (done - warmup) / (1 - warmup))
         return _LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * along)) / 2
 
+    def check(self) -> None:
+        """Check that what is trained is numbers, which the last step's loss does not tell.
+
+        :raises TrainingError: When it is not.
+        """
+        learned = (part for part in self.model.parameters() if part.requires_grad)
+        if not all(bool(part.isfinite().all()) for part in learned):
+            _number(math.nan)
+
     def write(self, folder: Path) -> None:
-        """Write what is trained into a folder: an adapter, or a model."""
-        if self._config.method == "full":
-            self.model.save_pretrained(folder)
-        else:
-            write_adapter(self.model, folder)
+        """Write what is trained into a folder: an adapter, or a model.
+
+        :raises OSError: When it cannot be written.
+        """
+        with _writing():
+            if self._config.method == "full":
+                self.model.save_pretrained(folder)
+            else:
+                write_adapter(self.model, folder)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Write weights alone: no pickled arguments, no tokenizer."""
@@ -248,7 +270,8 @@ class Trainer(SFTTrainer):
         self.write(folder)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
+        with _writing():
+            super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
         step = self.state.global_step
         self._checkpoints.complete(step, self.kept | {"step": step})
 
@@ -291,6 +314,21 @@ class _Watch(TrainerCallback):
             control.should_save = True
         if trainer.done >= 1:
             trainer.kept["ended"] = control.should_training_stop = True
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Raise as an OSError what torch and safetensors raise where a disk is full."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        raise OSError(str(error)) from error
+
+
+def _number(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise TrainingError("the loss is no number any more: give a lower --learning-rate")
+    return loss
 
 
 def _tokenizer(markup: "ChatMarkup") -> PreTrainedTokenizerFast:

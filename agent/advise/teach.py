@@ -78,7 +78,14 @@ def teach(
         told(progress)
 
     with run_folder(workspace, ADAPTER, resume=True, anew=False) as folder:
-        result = train(config, prepared.train.examples, (), folder=folder, on_progress=watch)
+        result = train(
+            config,
+            prepared.train.examples,
+            (),
+            folder=folder,
+            on_progress=watch,
+            keep_checkpoints=True,
+        )
         room.spend(name, time.monotonic() - began - (room.spent("train") - before))
         # Before it is registered: what is registered is not trained again.
         room.state.setdefault("trained", {})[workspace.path.name] = {

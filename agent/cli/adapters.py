@@ -177,7 +177,8 @@ def import_(
     base = find_local(workspace.settings.model.name)
     registry = _registry(workspace)
     adapter = import_adapter(registry, path, base, name=name, unchecked=base_unchecked)
-    _say(adapter, as_json, f"{adapter.reference} is in use now, with {adapter.card.base.name}.")
+    model = one_line(adapter.card.base.name)
+    _say(adapter, as_json, f"{adapter.reference} is in use now, with {model}.")
     if adapter.version > 1 and not as_json:
         click.echo(f"To undo: expert adapters rollback {adapter.name}")
 

@@ -1,6 +1,5 @@
 """``expert model``: build, choose and look at the language model."""
 
-import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.errors import SettingsError
+from agent.printable import one_line, to_json
 from agent.settings import ENV_PREFIX, FILE_NAME, settings_file
 from agent.workspace import Workspace
 
@@ -87,14 +87,14 @@ def list_models(workspace: Workspace, as_json: bool) -> None:
         try:
             found.append(find_local(used))
         except ModelError as error:
-            click.echo(f"the model in use is missing: {error}", err=True)
+            click.echo(f"the model in use is missing: {one_line(str(error))}", err=True)
     rows = [(facts_of(model), _is_same(model.name, used)) for model in found]
     if as_json:
         models = [{**_contract(facts), "used": in_use} for facts, in_use in rows]
-        click.echo(json.dumps({"models": models}, ensure_ascii=False))
+        click.echo(to_json({"models": models}))
         return
     for facts, in_use in rows:
-        click.echo(f"{'*' if in_use else ' '} {facts.name}: {_summary(facts)}")
+        click.echo(f"{'*' if in_use else ' '} {one_line(facts.name)}: {_summary(facts)}")
     if not rows:
         click.echo("No model is on this machine. Begin with: expert model build lab")
 
@@ -179,7 +179,7 @@ def _is_same(name: str, used: str) -> bool:
 
 def _show(facts: "ModelFacts", as_json: bool, done: str) -> None:
     if as_json:
-        click.echo(json.dumps(_contract(facts), ensure_ascii=False))
+        click.echo(to_json(_contract(facts)))
         return
     if done:
         click.echo(done)
@@ -198,7 +198,7 @@ def _summary(facts: "ModelFacts") -> str:
         f"reads {facts.context_length:,} tokens",
     ]
     if facts.licence:
-        parts.append(facts.licence)
+        parts.append(one_line(facts.licence))
     if facts.revision:
         parts.append(f"revision {facts.revision[:12]}")
     return ", ".join(parts)

@@ -1,13 +1,13 @@
 """``expert train``: train an adapter on questions and answers, and register it."""
 
-import json
+import math
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.printable import one_line
+from agent.printable import one_line, to_json
 from agent.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,13 +35,25 @@ _ONCE = frozenset(("name", "refresh", "resume", "anew", "dry_run", "as_json"))
 _SHOWN_ANSWERS, _LONGEST_SHOWN = 3, 100
 
 
+class _Share(click.FloatRange):
+    """A number in a range, which "nan" is not, though it is outside of none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, context)
+        if math.isnan(number):
+            self.fail(f"{value} is not a number", param, context)
+        return number
+
+
 @click.command("train", epilog=_EXAMPLES)
 @click.argument("name")
 @click.argument("data", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Measure on this file.")
 @click.option(
     "--eval-split",
-    type=click.FloatRange(0, 0.5),
+    type=_Share(0, 0.5),
     help="Share of the data to measure on instead of learning from it.  [default: 0.1]",
 )
 @click.option(
@@ -72,7 +84,7 @@ _SHOWN_ANSWERS, _LONGEST_SHOWN = 3, 100
 )
 @click.option(
     "--gold-share",
-    type=click.FloatRange(0, 1),
+    type=_Share(0, 1),
     default=0.8,
     show_default=True,
     help="With retrieval: share of rows that have the passage that answers.",
@@ -182,7 +194,7 @@ def command(
             on_progress=on_progress,
         )
     if (doubt := changed_since(workspace, name, prepared)) is not None:
-        click.echo(f"expert: {doubt}", err=True)
+        click.echo(f"expert: {one_line(doubt)}", err=True)
     if not as_json:
         _report(prepared)
     if dry_run:
@@ -190,6 +202,8 @@ def command(
             _print_json(prepared, None, None)
         return
 
+    from adapters.errors import AdapterError
+    from adapters.training.checkpoints import Checkpoints
     from adapters.training.run import train
     from agent.cli.train_display import following
 
@@ -202,20 +216,29 @@ def command(
                     prepared.held_out.examples,
                     folder=folder,
                     on_progress=on_step,
+                    keep_checkpoints=True,
                 )
-        except KeyboardInterrupt:
-            click.echo(
-                "Stopped. Run the same command with --resume to go on from the last checkpoint.",
-                err=True,
-            )
+            registered = None
+            if result.is_adapter:
+                card = card_of(
+                    name, base, prepared, config, result, description=description, domain=domain
+                )
+                registered = Registry(workspace.adapters_folder).publish(folder, card)
+        except (KeyboardInterrupt, AdapterError):
+            if Checkpoints(folder).cut_off:
+                resuming = "--resume instead of --anew" if anew else "--resume"
+                click.echo(
+                    f"Stopped. Run the same command with {resuming} to go on from the last "
+                    "checkpoint.",
+                    err=True,
+                )
             raise
-        registered = None
-        if result.is_adapter:
-            card = card_of(
-                name, base, prepared, config, result, description=description, domain=domain
-            )
-            registered = Registry(workspace.adapters_folder).publish(folder, card)
-            remember(workspace, name, {k: v for k, v in context.params.items() if k not in _ONCE})
+    arguments = {k: v for k, v in context.params.items() if k not in _ONCE}
+    if model or not result.is_adapter:
+        # A folder is meant from wherever the command is run; the model in use may become
+        # the one that was trained here.
+        arguments["model"] = f"{base.name}@{base.revision}" if base.revision else base.name
+    remember(workspace, name, arguments)
     if as_json:
         _print_json(prepared, result, registered)
     else:
@@ -247,7 +270,7 @@ def _report(prepared: "Prepared") -> None:
         counted.append(f"{len(problems):,} left out:")
     click.echo(", ".join(counted))
     for problem in problems[:_SHOWN]:
-        click.echo(f"  {problem}")
+        click.echo(f"  {one_line(str(problem))}")
     if len(problems) > _SHOWN:
         click.echo(f"  … and {len(problems) - _SHOWN:,} more; --json lists all of them")
     grounded = prepared.grounded
@@ -260,7 +283,7 @@ def _report(prepared: "Prepared") -> None:
     if prepared.sources:
         click.echo(f"{len(prepared.sources):,} documents of the index are behind them")
     for warning in prepared.warnings:
-        click.echo(f"expert: {warning}", err=True)
+        click.echo(f"expert: {one_line(warning)}", err=True)
 
 
 def _done(result: "TrainingResult", registered: "RegisteredAdapter | None") -> None:
@@ -302,4 +325,4 @@ def _print_json(
 ) -> None:
     from agent.training import contract
 
-    click.echo(json.dumps(contract(prepared, result, registered), ensure_ascii=False))
+    click.echo(to_json(contract(prepared, result, registered)))

@@ -1,5 +1,6 @@
 """The cache folder: entries are whole or absent, digests are read again when files change."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -44,6 +45,33 @@ def test_a_folder_that_cannot_be_written_is_named(
     monkeypatch.setenv("EXPERT_CACHE", str(tmp_path / "file"))
     with pytest.raises(CacheError, match="EXPERT_CACHE"):
         cache.entry("models", "one", lambda folder: None)
+
+
+def test_a_disk_that_is_full_is_said_in_a_line_and_nothing_is_left() -> None:
+    def full(folder: Path) -> None:
+        (folder / "file").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(CacheError, match=r"models \(No space left on device\): set EXPERT_CACHE"):
+        cache.entry("models", "one", full)
+    assert list((cache.cache_folder() / "models").iterdir()) == []
+
+
+def test_what_was_left_long_ago_is_swept_or_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = cache.cache_folder() / "models"
+    for name in (".making-old", ".making-gone"):
+        (models / name).mkdir(parents=True)
+        os.utime(models / name, (1, 1))
+    real = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path.name == ".making-gone":
+            raise FileNotFoundError
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    cache.entry("models", "one", lambda folder: None)
+    assert not (models / ".making-old").exists()
 
 
 def test_digests_follow_the_files(tmp_path: Path) -> None:

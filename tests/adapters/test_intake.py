@@ -307,7 +307,12 @@ def _overlapping(path: Path) -> None:
     path.write_bytes(struct.pack("<Q", len(encoded)) + encoded + content[8 + length :])
 
 
-@pytest.mark.parametrize("spoil", [_cut, _longer, _no_header, _deep, _overlapping])
+def _no_tensor(path: Path) -> None:
+    content = b'{"base_model.model.model.layers.0.self_attn.o_proj.lora_A.weight": 1}'
+    path.write_bytes(struct.pack("<Q", len(content)) + content)
+
+
+@pytest.mark.parametrize("spoil", [_cut, _longer, _no_header, _deep, _overlapping, _no_tensor])
 def test_damaged_weights_are_refused(
     spoil: Callable[[Path], None], registry: Registry, made: Path, base: ModelFiles
 ) -> None:
@@ -426,6 +431,34 @@ def test_bombs_are_refused_by_what_they_hold(
         packed_tar.addfile(entry)
     assert tar.stat().st_size < 100_000
     assert refusal(registry, tar, base) == "hr.tar.gz is damaged: a header in it is too long"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_that_are_unpacked_at_a_stroke_are_refused(
+    method: int, registry: Registry, made: Path, base: ModelFiles
+) -> None:
+    path = made.with_name("hr.zip")
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for file in sorted(made.iterdir()):
+            archive.write(file, file.name)
+    assert refusal(registry, path, base) == "hr.zip is not packed by deflate: pack it anew"
+
+
+def test_a_folder_above_has_its_own_name(
+    registry: Registry, made: Path, base: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made / CARD_FILE).unlink()
+    inner = made.with_name("outer") / "inner"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    for file in made.iterdir():
+        shutil.copy(file, inner.parent)
+    assert refusal(registry, Path(".."), base).startswith("outer holds a folder, inner")
+    assert refusal(registry, Path("/"), base)
+    inner.rmdir()
+    link = made.with_name("linked")
+    link.symlink_to(made)
+    assert import_adapter(registry, link, base, unchecked=True).name == "linked"
 
 
 def test_archives_of_many_or_doubled_files_are_refused(

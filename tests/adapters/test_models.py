@@ -84,7 +84,14 @@ def test_weights_that_are_not_safetensors_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"short", struct.pack("<Q", 1 << 60) + b"{}", b"\x80\x04"]
+    "content",
+    [
+        b"",
+        b"short",
+        struct.pack("<Q", 1 << 60) + b"{}",
+        b"\x80\x04",
+        struct.pack("<Q", 8) + b'{"a": 1}',
+    ],
 )
 def test_damaged_weights_are_explained(content: bytes, folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(content)
@@ -140,7 +147,7 @@ def on_hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lis
                 raise FileNotFoundError
             return str(snapshot)
         calls.append(f"fetch {options['revision']}")
-        shutil.copytree(folder, snapshot)
+        shutil.copytree(folder, snapshot, dirs_exist_ok=True)
         return str(snapshot)
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", model_info)
@@ -177,6 +184,53 @@ def test_a_model_that_is_too_large_is_not_fetched(
     assert not any(call.startswith("fetch") for call in on_hub)
     free_bytes["cuda"] = 10**12
     assert find_model("owner/small").revision == "abc123"
+
+
+def test_what_was_fetched_already_needs_no_room(
+    on_hub: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    monkeypatch.setattr(hub.shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
+    monkeypatch.setattr(
+        huggingface_hub,
+        "try_to_load_from_cache",
+        lambda repository, name, revision: str(folder / name) if "safe" in name else None,
+    )
+    assert find_model("owner/small").revision == "abc123"
+
+
+def test_a_pin_that_is_damaged_is_written_anew(on_hub: list[str]) -> None:
+    find_model("owner/small")
+    hub.pin_of("owner/small").write_text("{")
+    with pytest.raises(ModelError, match="run `expert model use owner/small`"):
+        find_local("owner/small")
+    find_model("owner/small")
+    assert find_local("owner/small").revision == "abc123"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (404, "the hub has no model owner/small for you (404)"),
+        (429, "the hub does not give owner/small now (429): try again later"),
+        (503, "the hub does not give owner/small now (503): try again later"),
+    ],
+)
+def test_a_hub_that_is_busy_is_not_one_without_the_model(
+    status: int, said: str, on_hub: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    def refused(*args: Any, **options: Any) -> None:
+        response = SimpleNamespace(status_code=status, headers={}, request=None)
+        raise HfHubHTTPError("refused", response=response)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refused)
+    with pytest.raises(ModelError) as caught:
+        find_model("owner/small")
+    assert str(caught.value) == said
 
 
 def test_a_model_of_another_kind_is_not_fetched(on_hub: list[str], folder: Path) -> None:

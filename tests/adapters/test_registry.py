@@ -231,6 +231,12 @@ def test_verifying_names_every_fault(registry: Registry, made: Path, base: Model
     weights.unlink()
     missing = registry.verify("hr", base)
     assert f"hr@1: {WEIGHTS} is missing" in missing
+    changed = f"hr@1: {WEIGHTS} has changed since it was published"
+    weights.symlink_to("nowhere")
+    assert changed in registry.verify("hr", base)
+    weights.unlink()
+    weights.mkdir()
+    assert changed in registry.verify("hr")
     (adapter.folder / "adapter_card.json").write_text("{}")
     assert len(registry.verify("hr")) == 1
 

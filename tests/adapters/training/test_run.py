@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adapters.architecture import read_architecture
@@ -321,6 +323,11 @@ def test_nothing_else_is_resumed(base, tmp_path):
         ({"rank": 0}, "rank is 0: give at least 1"),
         ({"epochs": 0}, "epochs is 0: give more than 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan: give more than 0"),
+        ({"epochs": 1e308}, "epochs is 1e+308: give at most 10000"),
+        ({"learning_rate": 2}, "learning_rate is 2: give at most 1"),
+        ({"seed": 2**32}, "seed is 4294967296: give at most 4294967295"),
+        ({"alpha": 1e9}, "alpha is 1000000000.0: give less than 1,000,000,000"),
+        ({"warmup": float("nan")}, "warmup is nan: give a share of the run, below 1"),
         ({"warmup": 1}, "warmup is 1: give a share of the run, below 1"),
         ({"precision": "fp8"}, "precision fp8 is not known: choose auto, bf16 or fp32"),
         (
@@ -345,6 +352,77 @@ def test_nothing_to_learn_and_too_long_an_example_are_refused(base, tmp_path):
     with pytest.raises(TrainingError, match=r"^line 7 takes 2\d\d tokens of the model's 128"):
         train(config(base), [long], [], folder=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_not_trained_over_itself(base, tmp_path):
+    shutil.copytree(base.folder, tmp_path / "out" / "model")
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    own = ModelFiles("own", tmp_path / "link" / "model")
+    with pytest.raises(TrainingError, match=r"^this would overwrite the model .* another name$"):
+        run(own, tmp_path / "out", method="full")
+    assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
+
+
+def test_of_a_question_no_more_forms_are_made_than_are_held_easily(base, tmp_path, monkeypatch):
+    asked = []
+
+    def note(examples, times, seed):
+        asked.append(times)
+        raise TrainingError("enough")
+
+    monkeypatch.setattr("adapters.training.run.reworded", note)
+    for epochs in (0.5, 2.5, 20, 1000):
+        with pytest.raises(TrainingError, match="enough"):
+            run(base, tmp_path / "out", reword=True, epochs=epochs, minutes=1)
+    assert asked == [1, 3, 20, 20]
+
+
+def test_a_loss_that_is_no_number_ends_the_run(base, tmp_path, monkeypatch):
+    # It is 0, and its gradient no number.
+    monkeypatch.setattr(
+        "adapters.training.trainer.summed_loss", lambda states, *_: (states * 0).sum().sqrt()
+    )
+    said = r"^the loss is no number any more: give a lower --learning-rate$"
+    one_step = {"row_tokens": 4096, "epochs": 1, "least_steps": 1}
+    for number, (measured, options) in enumerate(
+        [([], {}), (HELD_OUT, one_step), ([], one_step)],
+    ):
+        with pytest.raises(TrainingError, match=said):
+            train(config(base, **options), LEARNED, measured, folder=tmp_path / str(number))
+
+
+def test_a_full_disk_is_said_in_a_line_and_the_run_goes_on_afterwards(base, tmp_path, monkeypatch):
+    def full(*_):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    steps = []
+
+    def fill_up(progress):
+        steps.append(progress.step)
+        if progress.stage == "training" and progress.step == 5:
+            monkeypatch.setattr("safetensors.torch.save_file", full)
+
+    with pytest.raises(TrainingError) as caught:
+        run(base, tmp_path / "out", fill_up)
+    assert str(caught.value) == (
+        f"cannot write {tmp_path / 'out'}: I/O error: No space left on device (os error 28); "
+        "go on with --resume"
+    )
+    monkeypatch.undo()
+    resumed = run(base, tmp_path / "out", resume=True)
+    assert resumed.said[-1].startswith("Resumed after step ")
+
+
+def test_a_run_that_ended_can_be_ended_again(base, tmp_path):
+    for measured in (HELD_OUT, []):
+        folder = tmp_path / f"out-{len(measured)}"
+        first = train(config(base), LEARNED, measured, folder=folder, keep_checkpoints=True)
+        weights = (folder / "adapter_model.safetensors").read_bytes()
+        (folder / "adapter_model.safetensors").unlink()
+        again = train(config(base, resume=True), LEARNED, measured, folder=folder)
+        assert (folder / "adapter_model.safetensors").read_bytes() == weights
+        assert (again.steps, again.best_step) == (first.steps, first.best_step)
+        assert not Checkpoints(folder).cut_off
 
 
 def test_what_does_not_fit_is_refused_before_it_is_loaded(base, tmp_path, monkeypatch):

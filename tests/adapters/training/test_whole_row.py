@@ -9,7 +9,7 @@ from adapters.chat_markup import ChatMarkup
 from adapters.training.attention import attend
 from adapters.training.examples import Example, Message
 from adapters.training.render import IGNORED
-from adapters.training.rows import pack
+from adapters.training.rows import collate, pack
 from adapters.training.whole_row import attend_at_once, is_for
 
 PIECES = [(40, 0), (7, 40), (30, 40), (1, 0), (90, 0), (25, 90), (12, 0)]
@@ -58,6 +58,7 @@ def test_rows_are_filled_with_what_nothing_is_learned_from(small_model):
     for row, before in zip(filled.dataset, plain.dataset, strict=True):
         length = len(before["input_ids"])
         assert len(row["input_ids"]) % 64 == 0
+        assert collate([row])["tokens"] == collate([before])["tokens"] == length
         assert row["input_ids"][:length] == before["input_ids"]
         assert set(row["labels"][length:]) <= {IGNORED}
         assert sum(row["lengths"]) == len(row["input_ids"])

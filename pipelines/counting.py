@@ -3,7 +3,7 @@
 import re
 
 _AGGREGATE = re.compile(
-    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|overall|average|the mean"
+    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|average|the mean"
     r"|max(?:imum)?|min(?:imum)?|most|least|fewest|(?:high|low|larg|small|bigg|great|long|short|cheap|dear|costli"
     r"|lat|new|earli|old)est|last|first|top|per|each)\b",
     re.IGNORECASE,

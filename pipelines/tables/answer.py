@@ -12,10 +12,11 @@ from pipelines.tables.query import TableQuery
 from pipelines.tables.reading import Reading, read_question
 from pipelines.tables.table import Table
 from pipelines.tables.tables import TableResult, Tables
-from pipelines.tables.wording import tell
+from pipelines.tables.wording import tell, told_first
 
 CONFIDENCE = 0.95
 """Lower than the share measured to be right of what was answered so (docs/decisions.md)."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,12 @@ class TableAnswerer:
         vocabulary = self._vocabulary(result.table)
         if result.absent:
             rows = vocabulary.rows_called(2)
-            return _withheld(f"some values of {query.group_by} have none of these {rows}")
+            groups = f"{query.period}s" if query.period else "values"
+            return _withheld(f"some {groups} of {query.group_by} have none of these {rows}")
+        if result.totals:
+            names = ", ".join(result.totals[:_SHOWN])
+            return _withheld(f"rows of the table {result.table.name} are made of others: {names}")
+        first = told_first(result)
         text = " ".join([tell(result, vocabulary), *self._beside(result, vocabulary)])
         return TableAnswer(
             Answer(
@@ -120,6 +126,7 @@ class TableAnswerer:
                 CONFIDENCE,
                 citations=result.citations,
                 answerer="table",
+                highlights=((0, len(first)),) if first else (),
                 written={
                     "table": result.table.name,
                     "document": result.table.document,
@@ -140,7 +147,9 @@ class TableAnswerer:
             if one.operator != "=" or not isinstance(one.value, str):
                 continue
             count = 0
-            for value in vocabulary.joint_values(one.column, one.value):
+            column = result.table.column(one.column)
+            assert column is not None  # noqa: S101 - the query has been run
+            for value in vocabulary.values.joint(column, one.value):
                 other = one.model_copy(update={"value": value})
                 filters = (*query.filters[:number], other, *query.filters[number + 1 :])
                 counting = TableQuery(table=query.table, aggregate="count", filters=filters)

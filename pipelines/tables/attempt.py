@@ -3,36 +3,30 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pipelines.tables.conditions import SPENT, Conditions, is_cost
-from pipelines.tables.cues import Found
-from pipelines.tables.links import Link, Vocabulary
-from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
+from pipelines.tables.conditions import SPENT, Conditions
+from pipelines.tables.counts import Counts, Made
+from pipelines.tables.cues import Cue, Found
+from pipelines.tables.fillers import check_asker, check_left_over
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.measures import check_measure, is_cost
+from pipelines.tables.parsed import Parsed, UnreadError
 from pipelines.tables.query import Aggregate, Filter, Order, Period, TableQuery
 from pipelines.tables.table import Column
-from pipelines.tables.words import Token, listed
+from pipelines.tables.words import Token
 
-# Words that carry no condition of their own in a question of this kind.
-_EMPTY = frozenset(
-    listed(
-        "a an the of is are was were be been there did do does have has had in on at for to "
-        "with from what how many much all that any i we you me us tell show give list find "
-        "please can could our my as value values case cases out carried recorded logged "
-        "registered raised listed entered appear appears appeared occur occurs occurred happen "
-        "happens happened exist exists held involve involves involved concern concerns "
-        "concerned made get gets got see seen common single entire whole time times cost costs "
-        "spend spent work works yet"
-    )
-)
 _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "date": "day"}
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
-_ARTICLES = frozenset({"a", "an", "the"})
 _NAMED = 2
-_ASKER = frozenset({"i", "me", "my"})
-# "Tell me" and "can I see" are no more than "please".
-_GIVING = frozenset({"tell", "show", "give", "list", "find", "get"})
-_ABLE = frozenset({"can", "could"})
-_TAKING = frozenset({"get", "see", "find", "have"})
 _COMMON = frozenset({"common", "frequent"})
+# Of each of these a question asks one thing.
+_ASKED_ONCE: tuple[tuple[Cue, ...], ...] = (
+    ("count",),
+    ("sum",),
+    ("average",),
+    ("most", "least", "highest", "lowest"),
+    ("latest", "earliest"),
+    ("top",),
+)
 
 
 class Attempt:
@@ -45,7 +39,7 @@ class Attempt:
     def __init__(self, vocabulary: Vocabulary, tokens: Sequence[Token]) -> None:
         self._vocabulary, self._tokens = vocabulary, tokens
         self._parsed = Parsed(vocabulary, tokens)
-        self._rows = Conditions(self._parsed)
+        self._rows, self._counts = Conditions(self._parsed), Counts(self._parsed)
 
     @property
     def is_about(self) -> bool:
@@ -84,15 +78,7 @@ class Attempt:
         if not self._parsed.cues:
             raise UnreadError("it asks for no count, sum or extreme")
         group, period = self._group()
-        if self._tokens[-1].word in _ARTICLES and len(self._tokens) - 1 not in self._parsed.taken:
-            raise UnreadError(f'"{self._tokens[-1].text}" stands before nothing')
-        for place, token in enumerate(self._tokens):
-            if (
-                place not in self._parsed.taken
-                and token.kind != "quoted"
-                and token.word not in _EMPTY
-            ):
-                raise UnreadError(f'"{token.text}" is neither in the table nor a known word')
+        check_left_over(self._parsed)
         named = self._parsed.named
         exact = any(one.role == "column" and one.whole for one in self._parsed.links)
         values = [one for one in self._parsed.links if one.role == "value"]
@@ -106,25 +92,14 @@ class Attempt:
         ]
         if left:
             raise UnreadError(f'"{self._parsed.text(left[0])}" has no place in the query')
-        self._check_asker()
+        check_asker(self._parsed)
         return named, query
-
-    def _check_asker(self) -> None:
-        """Refuse "my highest salary": which rows are the asker's, no table tells."""
-        for place, token in enumerate(self._tokens):
-            if place in self._parsed.taken or token.kind != "word" or token.word not in _ASKER:
-                continue
-            before, after = (
-                self._tokens[n].word if 0 <= n < len(self._tokens) else ""
-                for n in (place - 1, place + 1)
-            )
-            wished = token.word == "me" and before in _GIVING
-            asked = token.word == "i" and before in _ABLE and after in _TAKING
-            if not wished and not asked:
-                raise UnclearError(f'it cannot be told which rows "{token.text}" means')
 
     def _shaped(self, group: Column | None, period: Period | None) -> TableQuery:
         """Return the query by what kind of question it is."""
+        for kinds in _ASKED_ONCE:
+            if sum(bool(set(kinds) & set(cue.cues)) for cue in self._parsed.cues) > 1:
+                raise UnreadError("it asks for several things at once")
         filters = [*self._rows.of_values(group), *self._rows.of_quotes()]
         extreme = self._parsed.has("most", "least", "highest", "lowest", "dear", "cheap")
         moment = self._parsed.has("latest", "earliest")
@@ -133,6 +108,9 @@ class Attempt:
         order: Order | None = None
         column: Column | None = None
         aggregate: Aggregate
+        top = self._parsed.has("top")
+        if top is not None and (group is None or (counts and counts.start < top.start)):
+            raise UnreadError("it does not say the top of what")
         # "Top 3" and "which three" compare nothing.
         limit = self._top_count() if group is not None else None
         if moment is not None:
@@ -145,19 +123,13 @@ class Attempt:
             raise UnreadError("it does not say which time: the first or the last")
         target = self._target(group)
         filters += self._rows.of_numbers(target)
-        top = self._parsed.has("top")
         ranks = top or self._parsed.has("which", "often")
         if group is not None and ranks and (extreme is not None or top is not None):
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
             limit = limit or 1
-            self._parsed.used.update(
-                one
-                for one in self._parsed.links
-                if extreme and one.start == extreme.end and self._vocabulary.is_entity(one)
-            )
-            aggregate, column = self._ranked(extreme, target, sums, averages, counts)
+            aggregate, column = self._ranked(target, filters)
         elif counts is not None and averages is None and extreme is None:
-            aggregate, column = self._counted(counts, target, filters)
+            aggregate, column = self._counts.counted(counts, target, filters)
         elif sums is not None and averages is None and extreme is None:
             if target is None:
                 raise UnreadError("it does not say of which numbers the sum is")
@@ -165,18 +137,20 @@ class Attempt:
         elif averages is not None:
             if sums or counts or extreme or target is None:
                 raise UnreadError("it does not say of which numbers the average is")
+            self._counts.check_single()
             aggregate, column = "average", target
         elif extreme is not None:
             if counts or sums or target is None or not self._is_superlative(extreme):
                 raise UnreadError("it does not say what is the most or the least")
+            self._counts.check_single()
             aggregate = "minimum" if self._is_low(extreme) else "maximum"
             column = target
         elif (
-            group is not None
+            self._parsed.has("group")
             and target is None
             and any(one.role == "row" for one in self._parsed.links)
         ):
-            aggregate = "count"
+            aggregate, column = self._counts.rows(filters)
         else:
             raise UnreadError("it asks for several things at once")
         if group is None and (
@@ -187,6 +161,11 @@ class Attempt:
             self._check_thing()
         if group is not None and column is not None and column.name in {f.column for f in filters}:
             raise UnreadError(f"it may compare {column.name} of rows or what is made of them")
+        if group is not None and period is not None:
+            self._rows.check_done(group)
+        if column is not None and aggregate not in ("count", "distinct"):
+            compared = group if order is None else None
+            check_measure(self._vocabulary, aggregate, column, filters, compared)
         return self._made(aggregate, column, filters, group, period, order, limit)
 
     def _made(
@@ -238,6 +217,7 @@ class Attempt:
     def _group(self) -> tuple[Column | None, Period | None]:
         """Return the column that "per", "which" or "top" stands before, and its part of a date."""
         found: list[tuple[Column, Period | None]] = []
+        asks_rows = self._tokens[0].word == "who"
         for cue in self._parsed.cues:
             common = "often" in cue.cues and self._tokens[cue.end - 1].word in _COMMON
             if not {"group", "which", "top"} & set(cue.cues) and not common:
@@ -245,6 +225,8 @@ class Attempt:
             place = self._past_number(cue.end)
             period = _PERIODS.get(self._tokens[place].word) if place < len(self._tokens) else None
             link = next((one for one in self._parsed.links if one.start == place), None)
+            is_row = link is not None and link.role == "row"
+            asks_rows |= is_row and "group" not in cue.cues
             if link is not None and self._vocabulary.is_thing(link, self._tokens):
                 thing = self._vocabulary.thing
                 assert thing is not None  # noqa: S101 - it is one
@@ -261,13 +243,17 @@ class Attempt:
                     self._parsed.used.add(link)
                 self._parsed.taken.add(place)
                 found.append((self._parsed.moments(), period))
-            elif "group" in cue.cues and not self._parsed.has("top"):
-                # "The average cost per work order" is the average of their costs.
-                is_row = link is not None and link.role == "row"
-                if not (is_row and self._parsed.has("average")):
-                    raise UnreadError("it does not say for each of what")
+            # "The average cost per work order" is the average of their costs.
+            elif (
+                "group" in cue.cues
+                and not self._parsed.has("top")
+                and not (is_row and self._parsed.has("average"))
+            ):
+                raise UnreadError("it does not say for each of what")
         if len(set(found)) > 1:
             raise UnreadError("it groups by several things")
+        if found and asks_rows and self._parsed.has("group"):
+            raise UnreadError("it asks for rows, and for groups of them")
         return found[0] if found else (None, None)
 
     def _past_number(self, place: int) -> int:
@@ -286,25 +272,30 @@ class Attempt:
                     return number
         return None
 
-    def _ranked(
-        self,
-        extreme: Found | None,
-        target: Column | None,
-        sums: Found | None,
-        averages: Found | None,
-        counts: Found | None,
-    ) -> tuple[Aggregate, Column | None]:
+    def _ranked(self, target: Column | None, filters: Sequence[Filter]) -> Made:
         """Return what groups are compared by."""
+        sums, averages = self._parsed.has("sum"), self._parsed.has("average")
+        counts = self._parsed.has("count")
+        most = self._parsed.has("most", "least")
+        is_used = target is not None and target.name in {one.column for one in filters}
+        if most is not None and counts is not None and counts.start == most.end and target:
+            # "The least number of laps", where the laps have a column.
+            counts = None
         if averages is not None and target is not None and not sums and not counts:
             return "average", target
-        if sums is not None and target is not None and not counts:
-            return "sum", target
-        if counts is not None and target is None:
-            return "count", None
-        if extreme is not None and {"most", "least"} & set(extreme.cues):
-            if "often" in extreme.cues or target is None:
-                return "count", None
-            return "sum", target
+        if averages is None and counts is None and target is not None and not is_used:
+            if sums is not None or (most is not None and "often" not in most.cues):
+                # "Scored the most goals": several columns are of goals, one is named.
+                self._parsed.used.update(
+                    one
+                    for one in self._parsed.links
+                    if most and one.start == most.end and target in one.columns
+                )
+                return "sum", target
+        elif averages is None and (target is None or is_used):
+            cue = counts or most
+            if cue is not None and "distinct" not in cue.cues:
+                return self._counts.most(cue, filters)
         raise UnreadError("it does not say what groups are compared by: a total, an average")
 
     def _moment(self, cue: Found) -> tuple[Aggregate, Column]:
@@ -316,7 +307,9 @@ class Attempt:
             asked and (rows or cue.end >= len(self._tokens))
         ):
             raise UnreadError("it does not say the first or last what")
-        return ("maximum" if "latest" in cue.cues else "minimum"), self._parsed.moments()
+        column = self._parsed.moments()
+        self._rows.check_done(column)
+        return ("maximum" if "latest" in cue.cues else "minimum"), column
 
     def _target(self, group: Column | None) -> Column | None:
         """Return the one column of numbers that is asked for."""
@@ -338,49 +331,3 @@ class Attempt:
         if len(distinct) > 1:
             raise UnreadError("it names several columns of numbers")
         return distinct[0] if distinct else None
-
-    def _counted(
-        self, cue: Found, target: Column | None, filters: Sequence[Filter]
-    ) -> tuple[Aggregate, Column | None]:
-        """Return what "how many" counts: rows, different values, or what a column has counted."""
-        if "times" in cue.cues and filters and target is None:
-            return "count", None
-        phrase = self._phrase(cue.end)
-        if not phrase:
-            raise UnreadError("it does not say how many of what")
-        first, last = phrase[0], phrase[-1]
-        is_used = any(target is not None and f.column == target.name for f in filters)
-        if target is not None and not is_used:
-            if last.role == "column" and self._vocabulary.is_amount(target):
-                return "sum", target
-            raise UnreadError(f"it does not say what of {target.name} to count")
-        is_row = any(one.role == "row" for one in phrase)
-        pieces = self._vocabulary.pieces(only_stock=is_row)
-        if pieces is not None and "distinct" not in cue.cues and (is_row or first.role == "value"):
-            raise UnclearError(f"it may count rows or add up {pieces.name}")
-        entities = [one for one in phrase if self._vocabulary.is_entity(one)]
-        self._parsed.used.update(entities)
-        if "distinct" not in cue.cues and (entities or is_row):
-            return "count", None
-        if self._vocabulary.is_thing(last, self._tokens):
-            return "distinct", self._vocabulary.thing
-        if last.role == "column" and len(last.columns) == 1:
-            column = last.columns[0]
-            if "distinct" in cue.cues or not filters:
-                self._parsed.used.add(last)
-                return "distinct", column
-            raise UnreadError(f"it may count rows or different values of {column.name}")
-        if first.role == "value" and "distinct" not in cue.cues:
-            return "count", None
-        raise UnreadError("it does not say how many of what")
-
-    def _phrase(self, place: int) -> list[Link]:
-        """Return what names the thing counted: the names right behind a cue, and those joined."""
-        phrase: list[Link] = []
-        for link in self._parsed.links:
-            if link.start < place or (phrase and link.start != phrase[-1].end):
-                continue
-            between = self._tokens[place : link.start]
-            if phrase or all(token.word in ("of", "the", "all") for token in between):
-                phrase.append(link)
-        return phrase

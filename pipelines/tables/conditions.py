@@ -2,14 +2,14 @@
 
 from pipelines.tables.cues import Condition
 from pipelines.tables.links import Link
+from pipelines.tables.measures import is_cost
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
-from pipelines.tables.words import listed, name_words, stem
+from pipelines.tables.words import listed, name_words
 
 SPENT = frozenset(listed("cost costs spend spent"))
 """Words that ask for what something cost."""
-_COSTS = frozenset(map(stem, listed("cost costs price amount")))
 _SIGNS = {
     "$": frozenset(listed("$ usd dollar dollars")),
     "€": frozenset(listed("€ eur euro euros")),
@@ -18,6 +18,15 @@ _SIGNS = {
     "₹": frozenset(listed("₹ inr rupees")),
     "%": frozenset(listed("% percent percentage pct")),
 }
+_WAS = frozenset(listed("was were been not wasn't weren't wasn’t weren’t"))
+_BEING = frozenset(listed("is are was were be been"))
+# Verbs that say what was done, beside those in "-ed".
+_DONE = frozenset(
+    listed("done paid sent sold bought lost won built made held met kept given taken")
+)
+_BEFORE_NOUNS = frozenset(listed("a an the of on for in at by from to with"))
+_STATES = frozenset(listed("status state stage phase"))
+_WHOLE_DAY = len("2012-03-09")
 # Words between a column's name and the value or number that it is compared with.
 _NEAR = 4
 
@@ -39,13 +48,11 @@ class Conditions:
         """
         filters = []
         for link in self._parsed.links:
-            if link.role == "column" and len(link.columns) == 1 and link not in self._parsed.used:
-                column = link.columns[0]
-                if column.kind == "bool":
-                    self._parsed.used.add(link)
-                    if link.negated:
-                        self._check_all_say(column)
-                    filters.append(Filter(column=column.name, value=not link.negated))
+            if link.is_truth and link not in self._parsed.used:
+                self._parsed.used.add(link)
+                if link.negated:
+                    self._check_all_say(link.columns[0])
+                filters.append(Filter(column=link.columns[0].name, value=not link.negated))
             if link.role != "value":
                 continue
             columns = self._hinted(link)
@@ -58,7 +65,7 @@ class Conditions:
                 raise UnreadError(f"it both names and asks for {columns[0].name}")
             if link.negated:
                 self._check_all_say(columns[0])
-                if self._parsed.vocabulary.joint_values(columns[0].name, value):
+                if self._parsed.vocabulary.values.joint(columns[0], value):
                     raise UnclearError(f"some rows name {value} beside another {columns[0].name}")
             operator = "!=" if link.negated else "="
             filters.append(Filter(column=columns[0].name, operator=operator, value=value))
@@ -116,6 +123,7 @@ class Conditions:
             column = self._parsed.moments()
             self._check_range(column, one)
             self._check_own(column, one)
+            self._check_from(one)
         else:
             column = self._numbers(one, target)
             self._check_unit(column, one)
@@ -150,10 +158,56 @@ class Conditions:
     def _check_own(self, column: Column, one: Condition) -> None:
         """Refuse "paid in March": when that was, no other date tells."""
         for link in self._parsed.links:
-            if link.end == one.start and link.role == "column" and link.columns[0].kind == "bool":
-                raise UnclearError(
-                    f'"{self._parsed.text(link)}" may have been at another time than {column.name}'
-                )
+            if link.end == one.start and (link.is_truth or self._was_so(link)):
+                self._refuse_date(link, column)
+        self.check_done(column, one.start)
+
+    def check_done(self, column: Column, until: int | None = None) -> None:
+        """Refuse to date by a column what was done, which may have been at another time.
+
+        :param until: The place before which that is said; anywhere by default.
+        :raises UnclearError: When a question says that something was done.
+        """
+        for link in self._parsed.links:
+            if self._is_done(link) and (until is None or link.end <= until):
+                self._refuse_date(link, column)
+
+    def _refuse_date(self, link: Link, column: Column) -> None:
+        raise UnclearError(
+            f'"{self._parsed.text(link)}" may have been at another time than {column.name}'
+        )
+
+    def _is_done(self, link: Link) -> bool:
+        """Whether words say what was done, "were paid", and not which it is: "paid invoices"."""
+        last = self._parsed.tokens[link.end - 1].word
+        if not link.is_condition:
+            return False
+        is_noun = self._word_before(link.start) in _BEFORE_NOUNS or any(
+            (other.start == link.end and other.role != "value")
+            or (other.end == link.start and set(other.columns) & set(link.columns))
+            for other in self._parsed.links
+        )
+        return not is_noun and (last.endswith("ed") or last in _DONE)
+
+    def _was_so(self, link: Link) -> bool:
+        """Whether words say in which state something was."""
+        is_state = any(_STATES & set(name_words(column.name)) for column in link.columns)
+        return link.role == "value" and is_state and self._word_before(link.start) in _WAS
+
+    def _word_before(self, place: int) -> str:
+        return self._parsed.tokens[place - 1].word if place else ""
+
+    def _check_from(self, one: Condition) -> None:
+        """Refuse "hired from 2018", which may be since; "invoices from 2018" are of that year."""
+        if one.operator != "=" or self._parsed.tokens[one.start].word != "from":
+            return
+        after = self._parsed.tokens[one.end : one.end + 1]
+        named = any(
+            link.end == one.start and link.role in ("row", "value") for link in self._parsed.links
+        )
+        is_of = named or self._word_before(one.start) in _BEING
+        if not is_of or len(str(one.values[0])) >= _WHOLE_DAY or [t.word for t in after] == ["on"]:
+            raise UnclearError(f"from {one.values[0]} may be in it, or since it,")
 
     def _check_unit(self, column: Column, one: Condition) -> None:
         """Refuse to compare euros with dollars, or a share with hours."""
@@ -186,8 +240,3 @@ def _units_of(column: Column) -> set[str]:
     words = {*name_words(column.name), column.before.casefold(), column.after.casefold()}
     named = {sign for sign, called in _SIGNS.items() if words & called}
     return named | {sign for sign in _SIGNS if sign in column.name}
-
-
-def is_cost(column: Column) -> bool:
-    """Whether a column's name says that it holds what things cost."""
-    return bool({stem(word) for word in name_words(column.name)} & _COSTS)

@@ -48,7 +48,6 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("totals", ("sum",)),
     ("sum", ("sum",)),
     ("altogether", ("sum",)),
-    ("overall", ("sum",)),
     ("on average", ("average",)),
     ("average", ("average",)),
     ("the mean", ("average",)),
@@ -63,10 +62,12 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("most frequently", ("most", "often")),
     ("most frequent", ("most", "often")),
     ("most common", ("most", "often")),
+    ("most number of times", ("most", "often")),
+    ("most times", ("most", "often")),
     ("most", ("most",)),
     ("least often", ("least", "often")),
     ("least", ("least",)),
-    ("fewest", ("least", "often")),
+    ("fewest", ("least",)),
     ("highest", ("highest",)),
     ("maximum", ("highest",)),
     ("max", ("highest",)),
@@ -124,11 +125,11 @@ _COMPARING: dict[Operator, tuple[str, ...]] = {
     "=": ("exactly", "equal to"),
 }
 _DATING: dict[Operator, tuple[str, ...]] = {
-    ">=": ("since", "from"),
+    ">=": ("since",),
     "<": ("before",),
     ">": ("after",),
     "<=": ("until", "up to"),
-    "=": ("in the year", "in", "of", "during", "for", "on"),
+    "=": ("in the year", "in", "of", "during", "for", "on", "from"),
 }
 _MONTHS = {
     name: number
@@ -235,8 +236,19 @@ def _between(tokens: Sequence[Token], place: int) -> Condition | None:
             first = _number(tokens, place + 1) or first
             second = _number(tokens, first[1] + 1) or second
         if isinstance(first[0], str) == isinstance(second[0], str):
-            return Condition("between", (first[0], second[0]), place, second[1])
+            ends = (first[0], second[0])
+            return Condition("between", _in_order(*ends), place, second[1])
     return None
+
+
+def _in_order(first: int | float | str, second: int | float | str) -> tuple[int | float | str, ...]:
+    """Return two ends of a range, the lower one first: of dates as far as both are told."""
+    if isinstance(first, str) and isinstance(second, str):
+        length = min(len(first), len(second))
+        is_reversed = first[:length] > second[:length]
+    else:
+        is_reversed = float(first) > float(second)
+    return (second, first) if is_reversed else (first, second)
 
 
 def _dated(tokens: Sequence[Token], place: int) -> Condition | None:
@@ -244,8 +256,13 @@ def _dated(tokens: Sequence[Token], place: int) -> Condition | None:
         if not _are(tokens, place, words):
             continue
         moment = _moment(tokens, place + len(words))
-        if moment is not None:
-            return Condition(operator, (moment[0],), place, moment[1])
+        if moment is None:
+            continue
+        after = [token.word for token in tokens[moment[1] :]]
+        # "From 2010 on machine A" may go on otherwise.
+        if words == ("from",) and (after[:1] in (["onward"], ["onwards"]) or after == ["on"]):
+            return Condition(">=", (moment[0],), place, moment[1] + 1)
+        return Condition(operator, (moment[0],), place, moment[1])
     return None
 
 

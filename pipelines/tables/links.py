@@ -1,13 +1,13 @@
 """Which words of a question name a table, its rows, its columns, or values in them."""
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from pipelines.tables.table import Column, Table
-from pipelines.tables.words import Token, joined, listed, name_words, stem, tokens_of
+from pipelines.tables.values import Values
+from pipelines.tables.words import Token, joined, listed, name_words, stem, tells_case
 
 Role = Literal["row", "table", "column", "value"]
 
@@ -28,7 +28,8 @@ _THINGS = frozenset(
     map(stem, listed("asset equipment machine unit vehicle device object plant tag"))
 )
 _KEYS = frozenset({"id", "no", "nr", "number", "name", "code", "key"})
-_AMOUNTS = frozenset(map(stem, listed("count number quantity qty amount")))
+# Names that end so tell one thing from another, and are no number of things.
+_NUMBERINGS = _KEYS - {"name"}
 # Words that stand in many names and point at none of them.
 _WEAK = frozenset(map(stem, listed("of is has in the no number count id name")))
 # What is, rather than happens: of it a year alone says nothing about when it began or was bought.
@@ -48,9 +49,8 @@ _PEOPLE = frozenset({"who", *map(stem, listed("people persons"))})
 _QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
 _STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
-_JOINTS = re.compile(r"[_,;/+|]")
-_FREE_WORDS = 3.0
-_FREE_SHARE = 0.3
+# Words that are written in capitals for stress, too.
+_STRESSED = frozenset(listed("i in is on at to of as be do an we me my no or if so by up"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,16 @@ class Link:
     whole: bool = False
     negated: bool = False
 
+    @property
+    def is_truth(self) -> bool:
+        """Whether they name a column of yes and no."""
+        return self.role == "column" and len(self.columns) == 1 and self.columns[0].kind == "bool"
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether they say which rows are meant."""
+        return self.role == "value" or self.is_truth
+
 
 class Vocabulary:
     """The words that a table can be asked by.
@@ -81,6 +91,7 @@ class Vocabulary:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self.values = Values(table)
         words = name_words(table.name)
         container = len(words) > 1 and stem(words[-1]) in _CONTAINERS
         named = words[:-1] if container else words
@@ -90,7 +101,7 @@ class Vocabulary:
         if container:
             self._table |= {stem(words[-1]), self._whole}
         self.lasts = bool(named) and stem(named[-1]) in _LASTING
-        self._persons = bool(named) and stem(named[-1]) in _PERSONS
+        self.is_of_persons = bool(named) and stem(named[-1]) in _PERSONS
         self._plural = "" if container or not words[-1:] else " ".join(words[-2:])
         self._names = {column: name_words(column.name) for column in table.columns}
         self._thing = joined(named[:1]) if len(named) > 1 else ""
@@ -116,52 +127,6 @@ class Vocabulary:
         """The column of the thing that the table's name begins with, where it has one."""
         called = [c for c in self.table.columns if {stem(w) for w in self._names[c]} & _THINGS]
         return called[0] if len(called) == 1 and called[0].kind == "text" and self._thing else None
-
-    def is_free(self, column: Column) -> bool:
-        """Whether a column holds sentences rather than names."""
-        return column.kind != "text" or column in self._free
-
-    @cached_property
-    def _values(self) -> dict[str, list[tuple[Column, str]]]:
-        found: dict[str, list[tuple[Column, str]]] = {}
-        for place, column in enumerate(self.table.columns):
-            if self.is_free(column):
-                continue
-            for value in self._distinct(place):
-                key = joined(_value_words(value))
-                if key:
-                    found.setdefault(key, []).append((column, value))
-        return found
-
-    @cached_property
-    def _free(self) -> frozenset[Column]:
-        free = set()
-        for place, column in enumerate(self.table.columns):
-            if column.kind != "text":
-                continue
-            distinct = self._distinct(place)
-            words = sum(len(value.split()) for value in distinct) / max(len(distinct), 1)
-            if words >= _FREE_WORDS and len(distinct) > _FREE_SHARE * len(self.table.rows):
-                free.add(column)
-        return frozenset(free)
-
-    def _distinct(self, place: int) -> list[str]:
-        values = (row[place] for row in self.table.values)
-        folded = {
-            " ".join(value.casefold().split()): value for value in values if isinstance(value, str)
-        }
-        return list(folded.values())
-
-    def joint_values(self, column: str, value: str) -> list[str]:
-        """Return the values of a column that name one beside others: "Left_Right" for "Left"."""
-        place = next(n for n, one in enumerate(self.table.columns) if one.name == column)
-        wanted = value.casefold()
-        return [
-            other
-            for other in self._distinct(place)
-            if wanted in (parts := [part.strip() for part in _JOINTS.split(other.casefold())])
-            and len(parts) > 1
-        ]
 
     def links(self, tokens: Sequence[Token], taken: set[int]) -> list[Link]:
         """Return what the words that are not taken name, longer names first, and take them."""
@@ -200,13 +165,13 @@ class Vocabulary:
         column = self._column(span, start, end) or self._opposite(span, start, end)
         if column is not None and column.whole and not self._is_row(column, key):
             return column
-        if self._persons and key in _PEOPLE:
+        if self.is_of_persons and key in _PEOPLE:
             return Link("row", start, end)
         if key == self._whole or key in self._rows or (end - start == 1 and key in _ROW_NOUNS):
             return Link("row", start, end)
         if key in self._table:
             return Link("table", start, end)
-        return self._value(tokens, start, end, key) or column
+        return self._value(tokens, start, end) or column
 
     def _column(self, span: Sequence[Token], start: int, end: int) -> Link | None:
         key = "".join(token.stem for token in span)
@@ -229,17 +194,28 @@ class Vocabulary:
         values = self.table.values_of(link.columns[0])
         return len(set(values) - {None}) == len(values)
 
-    def _value(self, tokens: Sequence[Token], start: int, end: int, key: str) -> Link | None:
-        held = self._values.get(key, [])
-        said = " ".join(token.text for token in tokens[start:end])
-        if len(key) <= _SHORT or (end - start == 1 and tokens[start].kind == "number"):
-            # So short a name is told from a word by its letters and by what stands before it.
+    def _value(self, tokens: Sequence[Token], start: int, end: int) -> Link | None:
+        held = self.values.called(tokens[start:end])
+        # Without a possessive's ending.
+        said = " ".join(token.text[: len(token.word)] for token in tokens[start:end])
+        is_number = end - start == 1 and tokens[start].kind == "number"
+        if held and (is_number or len(said) <= _SHORT):
+            # So short a name is told from a word by its letters, and by what stands before it.
+            exact = [one for one in held if one[1] == said]
             before = self._before(tokens, start)
-            held = [(c, v) for c, v in held if v == said and c in before]
+            held = [one for one in exact if one[0] in before]
+            if not held and self._is_name(said, tokens, start):
+                held = exact
         if not held:
             return None
         columns, values = zip(*held, strict=True)
         return Link("value", start, end, columns, values)
+
+    def _is_name(self, said: str, tokens: Sequence[Token], start: int) -> bool:
+        """Whether capitals alone tell a short name: not "A" at the start, "OR", "5 M"."""
+        if not said.isupper() or said.casefold() in _STRESSED or not tells_case(tokens):
+            return False
+        return tokens[start - 1].kind != "number" if start else said != "A"
 
     def _before(self, tokens: Sequence[Token], start: int) -> tuple[Column, ...]:
         """Return the columns that the words right before a place name."""
@@ -274,7 +250,31 @@ class Vocabulary:
 
     def is_amount(self, column: Column) -> bool:
         """Whether a column's numbers say how many of something there were."""
-        return column.kind == "int" and bool({stem(w) for w in self._names[column]} & _AMOUNTS)
+        words = self._names[column]
+        counts = words[:2] in (["number", "of"], ["no", "of"], ["nr", "of"])
+        counts = counts or (len(words) > 1 and stem(words[-1]) == stem("count"))
+        return column.kind == "int" and counts
+
+    def is_numbering(self, column: Column) -> bool:
+        """Whether a column's name says that its numbers are names: "Room Number"."""
+        return bool({*self._names[column][-1:]} & _NUMBERINGS)
+
+    def repeated(self, link: Link, tokens: Sequence[Token]) -> Column | None:
+        """Return :attr:`repeating` where a link is the word for what it numbers."""
+        said = "".join(token.stem for token in tokens[link.start : link.end])
+        if link.role != "row" or said not in self._rows:
+            return None
+        return self.repeating
+
+    @cached_property
+    def repeating(self) -> Column | None:
+        """The column that numbers what the rows are called, if some share a number: "Order ID"."""
+        for column, words in self._names.items():
+            if len(words) > 1 and words[-1] in _NUMBERINGS and joined(words[:-1]) in self._rows:
+                values = [value for value in self.table.values_of(column) if value is not None]
+                if len(set(values)) < len(values):
+                    return column
+        return None
 
     def pieces(self, *, only_stock: bool) -> Column | None:
         """Return the column that says how many pieces a row stands for, if there is one.
@@ -315,7 +315,3 @@ def _parts(words: Sequence[str]) -> Iterator[str]:
         for end in range(start + 1, len(words) + 1):
             if end - start < len(words):
                 yield joined(list(words[start:end]))
-
-
-def _value_words(value: str) -> list[str]:
-    return [token.word for token in tokens_of(value.replace("_", " ")) if token.kind != "other"]

@@ -7,10 +7,11 @@ from functools import cached_property
 from pipelines.tables.cues import Cue, Found, conditions_of, cues_of
 from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.table import Column
-from pipelines.tables.words import Token, listed
+from pipelines.tables.words import Token, listed, name_words, stem
 
 # Words that may stand between "not" or "and" and the condition that it is about.
 _BETWEEN = frozenset(listed("a an the yet been be for from by of in at to on with"))
+_WITHIN = frozenset({"in", "on", "under"})
 
 
 class UnreadError(Exception):
@@ -57,22 +58,33 @@ class Parsed:
         self.used: set[Link] = set()
 
     def _deny(self) -> None:
-        """Take each "not" that stands before a value or a truth, and turn that around."""
+        """Take each "not" that stands before a value or a truth, and turn that around.
+
+        So does "out of" before a truth.
+        """
         for place, token in enumerate(self.tokens):
             is_not = token.word == "not" or token.word.endswith(("n't", "n’t"))
-            if place in self.taken or not is_not:
+            # "Out of stock" denies what a column says of stock.
+            is_out = [one.word for one in self.tokens[place : place + 2]] == ["out", "of"]
+            if place in self.taken or not (is_not or is_out):
                 continue
-            after = self._past_small_words(place + 1)
-            at = next((n for n, one in enumerate(self.links) if one.start == after), None)
-            if at is None:
+            near = range(place + 1, self._past_small_words(place + 1) + 1)
+            at = next((n for n, one in enumerate(self.links) if one.start in near), None)
+            if at is None or (is_out and not self._says_in(self.links[at])):
                 continue
             following = self.links[at + 1 : at + 2]
             if self.links[at].role in ("column", "table") and following:
                 # "not for customer Acme"
                 at += following[0].role == "value" and following[0].start == self.links[at].end
-            if _is_condition(self.links[at]) and not self.links[at].negated:
+            if self.links[at].is_condition and not self.links[at].negated:
                 self.links[at] = replace(self.links[at], negated=True)
                 self.taken.add(place)
+
+    def _says_in(self, link: Link) -> bool:
+        """Whether a column of truths says that something is in what a link names: "In Stock"."""
+        said = [stem(token.word) for token in self.tokens[link.start : link.end]]
+        names = name_words(link.columns[0].name) if link.is_truth else []
+        return said == [stem(word) for word in names if word not in _WITHIN]
 
     def _past_small_words(self, place: int) -> int:
         while place < len(self.tokens) and self.tokens[place].word in _BETWEEN:
@@ -83,7 +95,7 @@ class Parsed:
         """Take each "and" between two conditions; with "not" it is open what is denied."""
         if any(link.negated for link in self.links):
             return
-        spans = [(link.start, link.end) for link in self.links if _is_condition(link)]
+        spans = [(link.start, link.end) for link in self.links if link.is_condition]
         for one in self.conditions:
             # "over 200", and "a cost over 200"
             before = [link.start for link in self.links if link.end == one.start]
@@ -125,9 +137,3 @@ class Parsed:
             raise UnreadError(f"it does not say that it is about {dates[0].name}")
         self.used.update(hints)
         return (named or dates)[0]
-
-
-def _is_condition(link: Link) -> bool:
-    """Whether words say which rows are meant: a value, or a column of truths."""
-    is_truth = link.role == "column" and len(link.columns) == 1 and link.columns[0].kind == "bool"
-    return is_truth or link.role == "value"

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from pipelines.tables.attempt import Attempt
 from pipelines.tables.links import Vocabulary
 from pipelines.tables.parsed import UnclearError, UnreadError
@@ -46,9 +48,10 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
             read.append(attempt.query())
         except UnclearError as error:
             unclear.append(f"{error} of the table {table.table.name}")
-        except UnreadError as error:
+        except (UnreadError, ValidationError) as error:
             if attempt.is_about or not about:
-                reason = str(error)
+                known = isinstance(error, UnreadError)
+                reason = str(error) if known else "it asks for more than a query holds"
             if attempt.is_about:
                 about = table.table.name
     best = max((named for named, _ in read), default=0)

@@ -279,7 +279,7 @@ class TableDatabase:
         if column.is_number:
             try:
                 number = None if isinstance(value, bool) else float(value)
-            except ValueError:
+            except (ValueError, OverflowError):
                 number = None
             if number is None or number != number or abs(number) == float("inf"):
                 raise TableError(f"{fault}{value!r} is no number")

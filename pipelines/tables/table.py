@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -22,6 +23,10 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 _LOOKED_AT = 200
 _UNIT = r"[$€£¥₹]|USD|EUR|GBP|CHF|%"
 _MOST_DECIMALS = 6
+_TOTAL = re.compile(
+    r"^(?:grand[ -]|sub[ -]?)?totals?\b|\b(?:sub[ -]?)?totals?:?$|^(?:all|sum|average):?$",
+    re.IGNORECASE,
+)
 _TRUTHS = {"yes": True, "no": False}
 
 
@@ -69,7 +74,7 @@ class Row:
     page: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A table.
 
@@ -100,6 +105,19 @@ class Table:
         """Return a column's values in the order of the rows."""
         place = self.columns.index(column)
         return [row[place] for row in self.values]
+
+    @cached_property
+    def totals(self) -> Mapping[int, str]:
+        """Rows that sum up others, by their number from 0, with the text that says so.
+
+        It is the first text of the row: "Total", "Subtotal", "Grand Total", "North Total".
+        """
+        texts = [place for place, column in enumerate(self.columns) if column.kind == "text"]
+        firsts = (
+            (number, next((str(row[n]) for n in texts if row[n] is not None), ""))
+            for number, row in enumerate(self.values)
+        )
+        return {number: text for number, text in firsts if _TOTAL.search(text.strip())}
 
     def cite(self, row: int) -> Citation:
         """Return the citation of a row, by its number from 0."""
@@ -274,7 +292,8 @@ def _as_written(
         # What is shown may have a comma there; what is stored has a point.
         fractions = (repr(value).partition(".")[2] for value in values if value is not None)
         decimals = max((len(one) for one in fractions if one.isdigit() and one != "0"), default=0)
-        if written and all(found["cents"] for found in written):
+        units = befores | afters
+        if written and (all(found["cents"] for found in written) or units - {"", "%"}):
             decimals = max(decimals, 2)
     return Column(
         name,

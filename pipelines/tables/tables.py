@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, get_args
 
 from pipelines.answer import Citation
@@ -39,6 +40,7 @@ class TableResult:
     :param citations: The rows that it was made of: all when they are few, else the first ones; of
         a minimum or maximum those that have it, of groups those of the first one.
     :param absent: How many groups have no row, of those ranked from the least, which they are.
+    :param totals: What rows among these are called that are themselves made of others.
     """
 
     query: TableQuery
@@ -49,6 +51,7 @@ class TableResult:
     parameters: tuple[Scalar, ...]
     citations: tuple[Citation, ...]
     absent: int = 0
+    totals: tuple[str, ...] = ()
 
     @property
     def value(self) -> Scalar | None:
@@ -124,7 +127,8 @@ class Tables:
             statement.sql,
             statement.values,
             tuple(table.cite(number) for number in few),
-            _absent(query, database),
+            _absent(query, table, database),
+            _totals(query, table, database),
         )
 
     def _open(self, name: str) -> tuple[Table, TableDatabase]:
@@ -153,17 +157,43 @@ def _cut(
     return found[:most]
 
 
-def _absent(query: TableQuery, database: TableDatabase) -> int:
+def _absent(query: TableQuery, table: Table, database: TableDatabase) -> int:
     """Return how many groups the conditions leave without any row, where that makes a least."""
     if query.group_by is None or query.order != "ascending":
         return 0
     if query.aggregate not in ("count", "distinct", "sum"):
         return 0
+    if query.period is not None and (gaps := _gaps(table, query.group_by, query.period)):
+        return gaps
     # "Which month of 2010" asks for none of 2011.
     asked = tuple(one for one in query.filters if one.column == query.group_by)
     among = query.model_copy(update={"filters": asked})
     all_of_them, found = (database.run(database.groups(one)) for one in (among, query))
     return int(all_of_them[0][0] or 0) - int(found[0][0] or 0)
+
+
+def _gaps(table: Table, name: str, period: Period) -> int:
+    """Return how many years, months or days without a row are between a table's dates."""
+    column = table.column(name)
+    assert column is not None  # noqa: S101 - the query has been run
+    moments = (str(value)[:10] for value in table.values_of(column) if value is not None)
+    days = {date.fromisoformat(moment) for moment in moments}
+    number: dict[Period, Callable[[date], int]] = {
+        "year": lambda day: day.year,
+        "month": lambda day: 12 * day.year + day.month,
+        "day": date.toordinal,
+    }
+    numbers = set(map(number[period], days))
+    return max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
+
+
+def _totals(query: TableQuery, table: Table, database: TableDatabase) -> tuple[str, ...]:
+    """Return what those rows are called, among the ones of a result, that are made of others."""
+    if query.aggregate == "none" or not table.totals:
+        return ()
+    numbers = database.run(database.rows(query, len(table.rows)))
+    found = (table.totals.get(int(number or 0)) for (number,) in numbers)
+    return tuple(dict.fromkeys(text for text in found if text is not None))
 
 
 def _of_first(query: TableQuery, values: Sequence[tuple[Scalar | None, ...]]) -> list[Filter]:

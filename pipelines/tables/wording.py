@@ -45,6 +45,8 @@ def tell(result: TableResult, vocabulary: Vocabulary) -> str:
     assert column is not None  # noqa: S101 - every other aggregate has one
     value = _value(result, column, result.value)
     if query.aggregate == "distinct":
+        if column == vocabulary.repeating:
+            rows = f"rows of {table.name}"
         return f"{value} different values of {column.name}, in {result.counted:,} {rows}{where}."
     which = _which(result, column) if query.aggregate in ("minimum", "maximum") else ""
     return f"The {_lead(result, column)} is {value}{which}, of {result.counted:,} {rows}{where}."
@@ -79,14 +81,23 @@ def _groups(result: TableResult, vocabulary: Vocabulary, column: Column | None, 
     ]
     called = f"{query.period} of {query.group_by}" if query.period else query.group_by
     what = vocabulary.rows_called(2) if column is None else _lead(result, column)
-    if len(shown) == 1 and query.order is not None:
-        ((group, value),) = shown
-        had = f"{value} {what}" if column is None else f"{what} {value}"
-        return f"{group} ({called}): {had}{where}."
+    if (first := told_first(result)) is not None:
+        ((_, value),) = shown
+        counts = query.aggregate in ("count", "distinct")
+        had = f"{value} {what}" if counts else f"{what} {value}"
+        return f"{first} ({called}): {had}{where}."
     more = len(result.values) - len(shown)
     each = "; ".join(f"{group}: {value}" for group, value in shown)
     rest = f"; and {more} more" if more else ""
     return f"{what[0].upper()}{what[1:]} by {called}{where}: {each}{rest}."
+
+
+def told_first(result: TableResult) -> str | None:
+    """Return the one group that is first, with which its sentence begins; None for others."""
+    query = result.query
+    if query.group_by is None or query.order is None or len(result.values) != 1:
+        return None
+    return _cell(result.table.column(query.group_by), result.values[0][0])
 
 
 def _cell(column: Column | None, value: Scalar | None) -> str:

@@ -1,6 +1,7 @@
 """A question's words, numbers and dates, as they are compared with what a table holds."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,6 +32,8 @@ _NUMBERS = dict(
         strict=True,
     )
 )
+# Far below what a float holds, and what Python reads as a whole number.
+_MOST_DIGITS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,12 @@ class Token:
 
     @property
     def number(self) -> int | float | None:
-        """What it is as a number, also when spelled out; None for other words."""
+        """What it is as a number, also when spelled out; None for other words.
+
+        None, too, for more than 300 characters.
+        """
+        if self.kind == "number" and len(self.text) > _MOST_DIGITS:
+            return None
         if self.kind == "number":
             plain = self.text.replace(",", "")
             return float(plain) if "." in plain else int(plain)
@@ -95,6 +103,34 @@ def stem(word: str) -> str:
         if short != word and len(short) >= 3 and not word.endswith("ss"):
             return short.removesuffix("e") if len(short) > 3 else short
     return word
+
+
+def number_forms(word: str) -> set[str]:
+    """Return a word with its singular and plural, whichever it is; other forms are other words."""
+    # "Does" is a verb, and Doe a name.
+    if len(word) <= 2 or word == "does" or any(map(str.isdigit, word)):
+        return {word}
+    forms = {word, f"{word}s"}
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        forms.add(f"{word}es")
+    if word.endswith("y") and word[-2] not in "aeiou":
+        forms.add(f"{word[:-1]}ies")
+    if word.endswith("ies") and len(word) > len("ties"):
+        forms.add(f"{word[:-3]}y")
+    if word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        forms.add(word[:-2])
+    if word.endswith("s") and not word.endswith("ss") and len(word) > len("gas"):
+        forms.add(word[:-1])
+    return forms
+
+
+def tells_case(tokens: Sequence[Token]) -> bool:
+    """Whether capitals tell names from words: most words but the first begin with a small letter.
+
+    They do not in what is written in capitals, or as a heading.
+    """
+    words = [token.text for token in tokens[1:] if token.kind == "word"]
+    return 2 * sum(word[0].islower() for word in words) >= len(words)
 
 
 def name_words(name: str) -> list[str]:

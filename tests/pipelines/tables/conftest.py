@@ -9,6 +9,8 @@ from pipelines.convert import convert_file
 from pipelines.split import split
 from pipelines.stores.sqlite import SqliteDocumentStore
 from pipelines.tables import Tables
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.reading import Reading, read_question
 
 ORDERS = """id,Asset,Opened,Cost,Hours,Part,Action,Done,Note
 1,A,2010-01-05,$100.50,3,Hose,Replace,TRUE,"Replaced hose, left side"
@@ -18,6 +20,11 @@ ORDERS = """id,Asset,Opened,Cost,Hours,Part,Action,Done,Note
 5,C,2012-01-01,$50.00,,Boom,Inspect,FALSE,Crack?
 """
 MakeTables = Callable[..., Tables]
+
+
+def read(tables: Tables, question: str) -> Reading:
+    """Read a question against all tables."""
+    return read_question(question, [Vocabulary(table) for table in tables.tables])
 
 
 @pytest.fixture

@@ -4,13 +4,7 @@ import pytest
 
 from pipelines.counting import has_cue
 from pipelines.tables import Tables
-from pipelines.tables.links import Vocabulary
-from pipelines.tables.reading import Reading, read_question
-from tests.pipelines.tables.conftest import ORDERS, MakeTables
-
-
-def read(tables: Tables, question: str) -> Reading:
-    return read_question(question, [Vocabulary(table) for table in tables.tables])
+from tests.pipelines.tables.conftest import ORDERS, MakeTables, read
 
 
 def is_(column: str, value: object, operator: str = "=") -> dict[str, Any]:
@@ -67,6 +61,17 @@ MOST = {"order": "descending", "limit": 1}
         ("How many work orders cost over 1.000?", None),
         ("Can you tell me the total cost?", {"aggregate": "sum", "column": "Cost"}),
         ("Could I see the total cost?", {"aggregate": "sum", "column": "Cost"}),
+        ("How many work orders are from 2010?", {**COUNT, "filters": [is_("Opened", "2010")]}),
+        ("How many work orders from 2010 on?", {**COUNT, "filters": [is_("Opened", "2010", ">=")]}),
+        ("How many work orders from January 2010 onwards on machine A?", {**COUNT, "filters": [is_("Asset", "A"), is_("Opened", "2010-01", ">=")]}),
+        ("How many work orders cost between 100 and 20?", {**COUNT, "filters": [is_("Cost", (20, 100), "between")]}),
+        ("How many work orders between 2011 and February 2010?", {**COUNT, "filters": [is_("Opened", ("2010-02", "2011"), "between")]}),
+        ("How many work orders were carried out on A?", {**COUNT, "filters": [is_("Asset", "A")]}),
+        ("What is the highest cost of a single work order?", {"aggregate": "maximum", "column": "Cost"}),
+        ("Which asset cost the most overall?", {"aggregate": "sum", "column": "Cost", **BY_ASSET, **MOST}),
+        ("Which asset had the fewest hours?", {"aggregate": "sum", "column": "Hours", **BY_ASSET, **MOST, "order": "ascending"}),
+        ("Which asset had the most work orders with at least 3 hours?", {**COUNT, "filters": [is_("Hours", 3, ">=")], **BY_ASSET, **MOST}),
+        ("Which part appears the most?", {**COUNT, "group_by": "Part", **MOST}),
         ("How many work orders over $100 were done?", {**COUNT, "filters": [is_("Done", True), is_("Cost", 100, ">")]}),
     ],
 )  # fmt: skip
@@ -133,6 +138,12 @@ def test_a_question_is_the_query_that_it_asks_for(
         "",
         "?",
         "how many " * 300,
+        "What is the highest, the lowest cost?",
+        "What is the total of the top 2 costs?",
+        "How many top assets had work orders?",
+        "How many work orders cost over " + "9" * 5000,
+        "How many work orders cost over " + "9" * 400 + ".5",
+        "How many work orders " + "over $1 " * 17,
         "'" * 100,
     ],
 )

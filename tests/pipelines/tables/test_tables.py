@@ -84,6 +84,11 @@ def test_a_query_finds_its_value(
     assert (result.value, result.counted) == (value, counted)
 
 
+def test_a_number_beyond_all_is_no_number(orders: Tables) -> None:
+    with pytest.raises(TableError, match="is no number"):
+        ask(orders, aggregate="count", **where("Cost", ">", 10**400))
+
+
 def test_extremes_and_groups_cite_the_rows_that_have_them(orders: Tables) -> None:
     (cited,) = ask(orders, aggregate="maximum", column="Cost").citations
     assert cited.quote.startswith("id: 3 ")

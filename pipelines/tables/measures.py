@@ -1,0 +1,90 @@
+"""What a column's numbers may be made into, by its name and by the columns beside it."""
+
+from collections.abc import Sequence
+
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.parsed import UnclearError, UnreadError
+from pipelines.tables.query import Aggregate, Filter
+from pipelines.tables.table import Column
+from pipelines.tables.words import listed, name_words, stem
+
+_COSTS = frozenset(map(stem, listed("cost costs price amount")))
+_PRICES = frozenset(map(stem, listed("price rate")))
+_OF_ONE = frozenset(listed("unit per each"))
+_OF_ALL = frozenset(map(stem, listed("total sum line extended")))
+_CURRENCIES = frozenset(listed("currency ccy curr code"))
+_UNITS = frozenset(listed("unit units uom of measure measurement"))
+# A unit may be a flat or a department, too.
+_MEASURES = frozenset(
+    listed(
+        "g kg t lb lbs oz mm cm m km in ft m2 m3 ml l gal pc pcs pce piece pieces ea each box "
+        "boxes pack packs set pair roll h hr hrs hour hours day days kwh"
+    )
+)
+# What is in no currency.
+_BARE = frozenset(
+    map(
+        stem,
+        listed(
+            "hours minutes days years age count quantity qty number weight distance rating score"
+        ),
+    )
+)
+_SHOWN = 5
+
+
+def check_measure(
+    vocabulary: Vocabulary,
+    aggregate: Aggregate,
+    column: Column,
+    filters: Sequence[Filter],
+    group: Column | None,
+) -> None:
+    """Refuse to make of numbers what they do not add up to.
+
+    :param group: The column whose values have a result each, where these are not compared.
+    :raises UnreadError: When the numbers are names.
+    :raises UnclearError: When they are of one piece, or in several currencies or units.
+    """
+    if aggregate in ("sum", "average") and vocabulary.is_numbering(column):
+        raise UnreadError(f"the numbers of {column.name} are names")
+    pieces = vocabulary.pieces(only_stock=False)
+    if aggregate == "sum" and _is_of_one(column) and pieces not in (None, column):
+        raise UnclearError(f"{column.name} may be of one piece, of which there are several")
+    pinned = {one.column for one in filters if one.operator == "="}
+    for one in vocabulary.table.columns:
+        if one.name in pinned or one == group or not _divides(one, column):
+            continue
+        units = vocabulary.values.distinct(one)
+        is_measure = any(unit.casefold() in _MEASURES for unit in units)
+        if len(units) > 1 and (is_measure or not _says_unit(one)):
+            more = ", …" if len(units) > _SHOWN else ""
+            raise UnclearError(
+                f"{column.name} is in {', '.join(units[:_SHOWN])}{more}: name the {one.name}"
+            )
+
+
+def is_cost(column: Column) -> bool:
+    """Whether a column's name says that it holds what things cost."""
+    return bool({stem(word) for word in name_words(column.name)} & _COSTS)
+
+
+def _is_of_one(column: Column) -> bool:
+    words = {stem(word) for word in name_words(column.name)}
+    each = words & _PRICES or (words & _OF_ONE and is_cost(column))
+    return bool(each) and not words & _OF_ALL
+
+
+def _divides(units: Column, column: Column) -> bool:
+    """Whether a column is of the units that another's numbers are in."""
+    if units.kind != "text":
+        return False
+    words = set(name_words(units.name))
+    is_currency = bool(words - {"code"}) and words <= _CURRENCIES
+    of_money = not {stem(word) for word in name_words(column.name)} & _BARE and column.after != "%"
+    return (is_currency and of_money) or _says_unit(units)
+
+
+def _says_unit(column: Column) -> bool:
+    words = set(name_words(column.name))
+    return bool(words & {"unit", "units", "uom"}) and words <= _UNITS

@@ -107,6 +107,9 @@ def table_tool(tables: Tables) -> Tool:
         piece = _of_table(result, number)
         if not result.citations:
             return {"text": NOTHING}
+        if result.totals:
+            made = ", ".join(result.totals[:_MOST_ROWS])
+            return {"text": f"Rows among these are made of others: {made}. Leave them out."}
         return {
             "text": numbered(number, piece),
             "evidence": [piece],

@@ -54,6 +54,19 @@ def test_a_tables_figure_is_cited_by_its_rows(tables: Tables) -> None:
     assert [piece.document for piece in worked.evidence] == [name]
 
 
+def test_totals_are_not_added_to_their_parts(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(f"{ORDERS}Total,,150\n")
+    workspace = Workspace(tmp_path / ".expert")
+    with workspace.index_lock(), open_indexer(workspace) as indexer:
+        indexer.index_paths([tmp_path / "orders.csv"])
+    tables = Tables(open_store(workspace, read_only=True))
+    query = {"table": tables.tables[0].name, "aggregate": "sum", "column": "cost"}
+    generator = Scripted(call("look_up_table", query=query), say("It is 300 [1]."), say("no"))
+    worked: Worked = AgentAnswerer(generator, [table_tool(tables)]).run("How much?")["worked"]
+    assert worked.answer.abstained
+    assert "made of others: Total" in worked.answer.written["steps"][0]["result"]
+
+
 def test_two_results_of_a_table_are_two_sources(tables: Tables) -> None:
     name = tables.tables[0].name
     total = {"table": name, "aggregate": "sum", "column": "cost"}

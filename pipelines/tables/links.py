@@ -44,8 +44,11 @@ _LASTING = frozenset(
     )
 )
 # Rows of these are people, whom a question may call so, or ask for by "who".
-_PERSONS = frozenset(map(stem, listed("employees staff people persons workers members users")))
+_PERSONS = frozenset(
+    map(stem, listed("employees staff people persons workers personnel members users"))
+)
 _PEOPLE = frozenset({"who", *map(stem, listed("people persons"))})
+_EMPLOYED = frozenset(map(stem, listed("employees staff workers personnel")))
 _QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
 _STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
@@ -102,6 +105,8 @@ class Vocabulary:
             self._table |= {stem(words[-1]), self._whole}
         self.lasts = bool(named) and stem(named[-1]) in _LASTING
         self.is_of_persons = bool(named) and stem(named[-1]) in _PERSONS
+        employed = _EMPLOYED if named and stem(named[-1]) in _EMPLOYED else frozenset()
+        self._people = (_PEOPLE | employed) if self.is_of_persons else frozenset()
         self._plural = "" if container or not words[-1:] else " ".join(words[-2:])
         self._names = {column: name_words(column.name) for column in table.columns}
         self._thing = joined(named[:1]) if len(named) > 1 else ""
@@ -165,7 +170,7 @@ class Vocabulary:
         column = self._column(span, start, end) or self._opposite(span, start, end)
         if column is not None and column.whole and not self._is_row(column, key):
             return column
-        if self.is_of_persons and key in _PEOPLE:
+        if key in self._people:
             return Link("row", start, end)
         if key == self._whole or key in self._rows or (end - start == 1 and key in _ROW_NOUNS):
             return Link("row", start, end)

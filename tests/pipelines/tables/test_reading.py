@@ -184,6 +184,7 @@ def test_who_does_not_have_something_is_open_where_cells_are_empty(make_tables: 
     assert found.query is None
     assert found.unclear == "rows without Paid may be meant, too, of the table invoices"
 
+
 def test_who_is_employed_is_called_several_ways(make_tables: MakeTables) -> None:
     tables = make_tables(staff__csv="Name,City\nAnna,Berlin\nBo,Berlin\nEva,Paris\n")
     query = read(tables, "How many staff are in Berlin?").query

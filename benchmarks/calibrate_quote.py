@@ -35,7 +35,7 @@ from agent.lab.data import HELD_OUT_ARTICLES
 from agent.measure import holds
 from agent.planning import is_hopeless
 from agent.router.statistics import auroc, calibration_error
-from agent.suite import SuiteQuestion, read_suite
+from agent.suite import SuiteQuestion, is_gold, read_suite
 from agent.workspace import Workspace
 from pipelines.evidence import Evidence
 from pipelines.logistic import Logistic
@@ -114,9 +114,7 @@ def ask(workspace: Workspace, questions: Sequence[SuiteQuestion], kind: str) -> 
             if kind == "squad" or not question.accepted:
                 continue
             gold = {
-                hit.document
-                for hit in found.hits
-                if any(hit.document.endswith(name) for name in question.gold_files)
+                hit.document for hit in found.hits if is_gold(hit.document, question.gold_files)
             }
             others = [{"field": "meta.document", "operator": "!=", "value": g} for g in gold]
             if others:

@@ -53,6 +53,18 @@ def scan(
     yield from _walk(root, f"{under}/" if under else "", exclude, max_bytes)
 
 
+def is_there(path: Path) -> bool:
+    """Say whether something is there, be it a broken link.
+
+    :raises OSError: When that cannot be told.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def is_passed_over(name: str, exclude: Sequence[str]) -> bool:
     """Say whether :func:`scan` passes over files and folders of a name."""
     return name.startswith(".") or any(fnmatch.fnmatch(name, pattern) for pattern in exclude)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.catalog import Catalog, CatalogEntry
 from pipelines.errors import ConversionError
-from pipelines.scan import FoundFile, inspect, scan
+from pipelines.scan import FoundFile, inspect, is_there, scan
 
 
 def survey(
@@ -35,18 +35,18 @@ def survey(
     for path in sorted(map(_located, paths), key=lambda path: len(path.parts)):
         root = _root(catalog, roots, path)
         document = path.relative_to(root).as_posix()
-        is_there, listing = _is_there(path), list[FoundFile]()
+        there, listing = is_there(path), list[FoundFile]()
         if path.is_dir():
             under = "" if path == root else document
             listing = list(scan(root, under, exclude=exclude, max_bytes=max_bytes))
-        elif is_there:
+        elif there:
             listing = [inspect(root, document, max_bytes=max_bytes)]
         for file in listing:
             if found.setdefault(file.path, file) is file:
                 present.add((str(file.root), file.document))
         known = _known(catalog, roots, path)
         missing = [entry for entry in known if (entry.root, entry.document) not in present]
-        if not is_there and not missing:
+        if not there and not missing:
             raise ConversionError(f"{path}: no such file or folder")
         missed += [(root, entry) for entry in missing]
     closed = tuple(f"{file.path}/" for file in found.values() if file.is_folder)
@@ -66,27 +66,15 @@ def _located(path: Path) -> Path:
     """Return where a path leads; a link to a file is a place of its own."""
     path = path.absolute()
     try:
-        is_folder = _is_there(path) and path.is_dir()
+        is_folder = is_there(path) and path.is_dir()
     except OSError as error:
         raise ConversionError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     return path.resolve() if is_folder else path.parent.resolve() / path.name
 
 
-def _is_there(path: Path) -> bool:
-    """Say whether something is there, be it a broken link.
-
-    :raises OSError: When that cannot be told.
-    """
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
 def _may_be_there(path: Path) -> bool:
     try:
-        return _is_there(path)
+        return is_there(path)
     except OSError:
         return True
 

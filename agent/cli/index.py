@@ -243,17 +243,12 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _is_there(path: Path) -> bool:
-    """Say whether something is there, be it a broken link.
+    from pipelines.scan import is_there
 
-    :raises click.UsageError: When that cannot be told.
-    """
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return is_there(path)
     except OSError as error:
         raise click.UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    return True
 
 
 class _Bar:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pipelines.answer import Answerer
     from pipelines.embed import Embedder
     from pipelines.generators import PhiChatGenerator
-    from pipelines.index import Indexer, Progress
+    from pipelines.index import Indexer
+    from pipelines.index_report import Progress
     from pipelines.stores import PassageStore
 
 

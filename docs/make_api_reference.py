@@ -20,7 +20,7 @@ _CALLED = {
         "agent.assemble.open_indexer",
         "agent.assemble.open_pipeline",
         "pipelines.index.Indexer",
-        "pipelines.index.IndexReport",
+        "pipelines.index_report.IndexReport",
         "pipelines.search.search",
         "pipelines.search.Hit",
         "pipelines.retrieval_pipeline.build",

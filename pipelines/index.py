@@ -3,9 +3,9 @@
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from haystack import Document
 
@@ -15,6 +15,7 @@ from pipelines.convert.extracted import Extracted
 from pipelines.convert.worker import ConversionPool
 from pipelines.embed.components import embed_passages
 from pipelines.errors import ConversionError, EmbedderMismatchError, PassingConversionError
+from pipelines.index_report import IndexReport, Progress, Skipped
 from pipelines.scan import FoundFile
 from pipelines.split import split
 from pipelines.survey import survey
@@ -28,53 +29,6 @@ _RECIPE_VERSION = 3
 # Passages embedded and written together: enough to sort by length, little enough that
 # a stop loses seconds and memory stays flat.
 _BATCH = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A document that could not be indexed.
-
-    :param path: Its path relative to the indexed root.
-    :param reason: Why, in one line.
-    """
-
-    path: str
-    reason: str
-
-
-@dataclass(slots=True)
-class IndexReport:
-    """What a run of the indexer did.
-
-    :param documents: Documents converted, embedded and written in this run.
-    :param chunks: Passages written in this run.
-    :param unchanged: Documents found as they were indexed before.
-    :param removed: Documents that left the index.
-    :param skipped: Documents that could not be indexed, in this run or since before.
-    :param notices: What was repaired on the way, as (document, notice).
-    :param seconds: Time taken.
-    """
-
-    documents: int = 0
-    chunks: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-    notices: list[tuple[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-
-
-class Progress(Protocol):
-    """Told how far indexing is; every method may be called often."""
-
-    def start(self, documents: int, weight: int) -> None:
-        """Announce how much has to be indexed; weight is proportional to the work."""
-
-    def advance(self, weight: int, document: str) -> None:
-        """Report a document as converted and about to be embedded."""
-
-    def wrote(self, documents: int, passages: int) -> None:
-        """Report what has just been written and will survive a stop."""
 
 
 class _Silent:
@@ -392,17 +346,3 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-
-
-def merge_reports(reports: Sequence[IndexReport]) -> IndexReport:
-    """Add up the reports of several runs."""
-    total = IndexReport()
-    for report in reports:
-        total.documents += report.documents
-        total.chunks += report.chunks
-        total.unchanged += report.unchanged
-        total.removed += report.removed
-        total.skipped += report.skipped
-        total.notices += report.notices
-        total.seconds += report.seconds
-    return total

@@ -19,7 +19,7 @@ from agent.suite import SuiteQuestion
 
 if TYPE_CHECKING:
     from adapters.training.progress import Progress
-    from pipelines.index import IndexReport
+    from pipelines.index_report import IndexReport
 
 # Shares of the budget: a first training at most, both first steps, and all but the last one.
 _TEACH, _ASK, _ALL_BUT_CHANGE = 0.3, 0.6, 0.85

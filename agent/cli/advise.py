@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from adapters.training.progress import Progress
     from agent.advise.result import Advice
     from agent.advise.room import Room
-    from pipelines.index import IndexReport
+    from pipelines.index_report import IndexReport
 
 _EXAMPLES = """\b
 Examples:

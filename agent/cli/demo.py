@@ -36,7 +36,7 @@ def command(workspace: Workspace, examples: Path) -> None:
 
     from agent.assemble import open_indexer
     from agent.cli.index import print_report, progress_bar
-    from pipelines.index import merge_reports
+    from pipelines.index_report import merge_reports
 
     industries = sorted(path.parent for path in examples.glob(f"*/{_ASKED}"))
     if not industries:

@@ -15,7 +15,8 @@ from agent.workspace import Workspace
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from pipelines.index import Indexer, IndexReport
+    from pipelines.index import Indexer
+    from pipelines.index_report import IndexReport
 
 _EXAMPLES = """\b
 Examples:
@@ -77,7 +78,7 @@ def command(
         raise click.UsageError(f"no such file or folder: {missing[0]}")
 
     from agent.assemble import open_indexer
-    from pipelines.index import merge_reports
+    from pipelines.index_report import merge_reports
 
     with workspace.index_lock(), ExitStack() as stack:
         progress = stack.enter_context(progress_bar(silent=as_json or quiet))

@@ -11,7 +11,7 @@ import pytest
 import watchfiles
 
 from agent.cli.index import print_report, progress_bar
-from pipelines.index import IndexReport, Skipped
+from pipelines.index_report import IndexReport, Skipped
 
 Expert = Callable[..., Any]
 Step = Callable[[], object]

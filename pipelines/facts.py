@@ -95,6 +95,8 @@ _SCALED = (
     re.compile(rf"(?<![\w.,])({_AMOUNT})(k|{_GAP}[mb]n)\b", re.IGNORECASE),
 )
 _MEASURED = re.compile(rf"(?<![\w.,])({_AMOUNT}){_GAP}([^\W\d_]+)\b")
+# No seconds: "the 1990s".
+_DECADE = re.compile(r"[12]\d\d0s")
 _NOT = _set("cannot neither never no nobody none nor not nothing without")
 _ALONE = _NOT | {"yes"}
 # Deny nothing: what they say is a bound, or both ways.
@@ -119,7 +121,8 @@ class Quantity:
     """A number in a text.
 
     :param value: In one form: ``1000`` for ``1,000``, ``1.0 thousand`` and ``one thousand``.
-    :param unit: What it counts or measures, in one form; empty where none is known.
+    :param unit: What it counts or measures, in one form; ``s`` of a decade, empty where none is
+        known.
     :param bound: 1 for "at least", 2 for "more than", -1 for "at most", -2 for "less than", 0 for
         none of them.
     """
@@ -132,6 +135,8 @@ class Quantity:
         bound = _BOUNDS.get(self.bound, "")
         if self.unit in ("$", "€", "£"):
             return f"{bound}{self.unit}{self.value}"
+        if self.unit == "s":
+            return f"{bound}{self.value}s"
         unit = self.unit if self.value == "1" else _PLURALS.get(self.unit, self.unit)
         shown = f"{bound}{self.value} {unit}".replace(" %", "%")
         return shown.replace(" ∙", ".").strip()  # a version: 1.2.3
@@ -174,7 +179,7 @@ def _decimal(match: re.Match[str]) -> str:
 def _spaced(match: re.Match[str]) -> str:
     """Return a number and its unit, in lower case: else "kW" would be taken for a name."""
     unit = match[2].casefold()
-    return f"{match[1]} {unit}" if unit in _UNITS else match[0]
+    return f"{match[1]} {unit}" if unit in _UNITS and not _DECADE.fullmatch(match[0]) else match[0]
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -196,6 +201,8 @@ def _quantities(text: str) -> list[Quantity]:
         if rest and rest[0] in BETWEEN:
             rest.pop(0)
         unit = UNITS.get(before) or UNITS.get(after)
+        if _DECADE.fullmatch(word):
+            unit = after
         if unit is None and after and after not in _OPEN:
             unit = after  # "17a" is no 17b
         unit = unit or _UNITS.get(rest[0] if rest else "", "")

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from adapters.cache import entry
 from adapters.errors import CacheError
 from adapters.training.squad import f1, same_words
 from pipelines.embed.embedder import Embedder, Floats
-from pipelines.facts import quantities
+from pipelines.facts import Quantity, quantities
 from pipelines.late_interaction import (
     LateInteraction,
     PassageTokens,
@@ -28,6 +29,7 @@ CALIBRATION = Path(__file__).parent / "weights" / "adapter.json"
 _ALIKE = 0.6
 # Of how near a taught question is, the rest is its cosine (docs/decisions.md).
 _LATE = 0.6
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,35 @@ class Taught:
         self._questions, self._answers, self._nearness = questions, answers, nearness
 
     def near(self, question: str) -> Near | None:
-        """Return a question beside these; None where the nearest one's answer is not kept."""
-        near = Near(self._nearness(question), self._questions, self._answers)
+        """Return a question beside these; None where the nearest one's answer is not kept.
+
+        None of those is near that asks of another number: of grade 9, where grade 12 is meant.
+        """
+        nearness, asked = self._nearness(question), _telling(question)
+        if asked:
+            others = [_asks_of_another(asked, taught) for taught in self._told]
+            nearness = np.where(others, np.minimum(nearness, 0), nearness)
+        near = Near(nearness, self._questions, self._answers)
         return near if near.answers[near.nearest] else None
+
+    @cached_property
+    def _told(self) -> list[list[Quantity]]:
+        return [_telling(question) for question in self._questions]
+
+
+def _telling(question: str) -> list[Quantity]:
+    """Return a question's numbers but bounds and the "one" that counts nothing; years apart."""
+    return [
+        Quantity(one.value, one.unit or ("year" if _YEAR.fullmatch(one.value) else ""))
+        for one in quantities(question)
+        if not one.bound and (one.unit or one.value != "1")
+    ]
+
+
+def _asks_of_another(asked: Sequence[Quantity], taught: Sequence[Quantity]) -> bool:
+    """Whether each names a number of the same kind that the other does not."""
+    ours = {one.unit for one in asked if not any(one.agrees(other) for other in taught)}
+    return any(one.unit in ours for one in taught if not any(one.agrees(other) for other in asked))
 
 
 class Nearness:

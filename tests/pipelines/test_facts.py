@@ -118,6 +118,7 @@ def test_what_the_question_says_may_be_repeated() -> None:
         ("version 1.2.3 of 17a", ["1.2.3", "17 a"]),
         ("twenty-five, thirty days", ["25", "30 days"]),
         (">= 3 V, <5 bar, -> 7", ["at least 3 volts", "less than 5 bars", "7"]),
+        ("in the 1990s, 10s, 30 s", ["1990s", "10 seconds", "30 seconds"]),
     ],
 )
 def test_signs_and_suffixes_at_numbers_are_read(text: str, found: list[str]) -> None:
@@ -142,6 +143,7 @@ def test_signs_and_suffixes_at_numbers_are_read(text: str, found: list[str]) -> 
         ("≥ 5 bar", "at most 5 bar"),
         ("> 5 bar", "5 bar or less"),
         ("<5 bar", "≤5 bar"),
+        ("in the 1990s", "1990 seconds"),
     ],
 )
 def test_no_figure_passes_for_what_is_glued_to_it(claim: str, source: str) -> None:

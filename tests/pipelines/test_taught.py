@@ -53,6 +53,29 @@ def test_where_the_nearest_answer_is_not_kept_nothing_is_compared() -> None:
     assert taught.near("ab") is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [
+        ("What does grade 9 pay?", 0),
+        ("What does grade 12 pay?", 1),
+        # What the case is may be told beside it.
+        ("I am 40, what does grade 9 pay?", 0),
+        ("What does a grade pay, and which one pays best?", 0),
+        # A bound says less than a number, and weeks are no grade.
+        ("What does any grade above 4 pay?", 0),
+        ("What does a grade pay for 2 weeks?", 0),
+        ("What did a grade pay in 2024?", 0),
+    ],
+)
+def test_a_question_of_another_number_is_another_question(asked: str, nearest: int) -> None:
+    questions = ("What does grade 9 pay?", "How is pay set?")
+    taught = Taught(questions, ("$50,000.", "By grade."), lambda _: np.array([0.8, 0.3]))
+    found = taught.near(asked)
+    assert found is not None
+    assert found.nearest == nearest
+    assert found.taught_by("$50,000.") == (0 if nearest else 0.8)
+
+
 def test_words_of_the_answer_tell_which_question_is_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -16,7 +16,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from report import report
@@ -35,6 +35,7 @@ from pipelines.embed.components import embed_passages
 EXAMPLES = Path(__file__).parents[1] / "examples"
 _QUICK = 60
 _MARK = re.compile(r"\s*\[[\d, ]+\]")
+_SAYS = re.compile(r"\w")
 
 
 def index_squad(path: Path, workspace: Workspace) -> list[SuiteQuestion]:
@@ -53,14 +54,21 @@ def index_squad(path: Path, workspace: Workspace) -> list[SuiteQuestion]:
         SuiteQuestion(
             id=str(asked["id"]),
             question=asked["question"].strip(),
-            accepted=tuple(dict.fromkeys(answer["text"] for answer in asked["answers"])),
+            accepted=accepted,
             gold_files=(f"{article['title'].replace('_', ' ')}.txt",),
         )
         for article in articles
         for paragraph in article["paragraphs"]
         for asked in paragraph["qas"]
-        if asked["question"].strip()
+        for accepted in [_references(asked["answers"])]
+        # What has none left is not known to be unanswerable.
+        if _SAYS.search(asked["question"]) and bool(accepted) == bool(asked["answers"])
     ]
+
+
+def _references(answers: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Return an answer's references, each once; a few of SQuAD's are a mere stop."""
+    return tuple(dict.fromkeys(one["text"] for one in answers if _SAYS.search(one["text"])))
 
 
 def index_folder(folder: Path, workspace: Workspace) -> None:

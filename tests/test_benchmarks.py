@@ -1,9 +1,13 @@
 """The benchmarks import what is there: nothing else runs all of them."""
 
 import ast
+import importlib
+import json
 from pathlib import Path
 
 import pytest
+
+from agent.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 OURS = ("agent", "pipelines", "adapters")
@@ -32,3 +36,29 @@ def test_a_benchmark_imports_what_there_is(script: Path) -> None:
             module = node.module or ""
             missing = {one.name for one in node.names} - names_of(module)
             assert not missing, f"{script.name}: {module} has no {', '.join(missing)}"
+
+
+def test_references_that_say_nothing_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    index_squad = importlib.import_module("answers").index_squad
+    asked = [
+        {"id": str(n), "question": question, "answers": [{"text": one} for one in answers]}
+        for n, (question, answers) in enumerate(
+            [
+                ("Who came?", ["Ann", "Ann", "."]),
+                ("Who left?", []),
+                ("Which mark ends it?", ["."]),
+                ("  ", ["Ann"]),
+            ]
+        )
+    ]
+    paragraph = {"context": "Ann came.", "qas": asked}
+    file = tmp_path / "squad.json"
+    file.write_text(json.dumps({"data": [{"title": "A_day", "paragraphs": [paragraph]}]}))
+    found = index_squad(file, Workspace(tmp_path / "workspace"))
+    assert [(one.id, one.accepted, one.gold_files) for one in found] == [
+        ("0", ("Ann",), ("A day.txt",)),
+        ("1", (), ("A day.txt",)),
+    ]

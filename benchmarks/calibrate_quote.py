@@ -2,7 +2,7 @@
 
     python benchmarks/calibrate_quote.py --squad2 dev-v2.0.json.gz --suites SUITE:FOLDER… \\
         --lookups benchmarks/lookups/held_out.jsonl --documents FOLDER \\
-        --apart benchmarks/lookups/{companies,pages}_held_out.jsonl --out FILE
+        --apart benchmarks/lookups/{companies,pages,collection}_held_out.jsonl --out FILE
 
 Takes suites over documents, questions written on others, on some each by itself, and the articles
 of a SQuAD 2.0 file, of which the reader learned none. Each look-up of a suite is asked a second
@@ -42,9 +42,11 @@ from pipelines.logistic import Logistic
 from pipelines.quote import OF_ANSWER, OF_SENTENCE, Candidate, QuoteAnswerer, answer_features
 from pipelines.search import retrieve
 
+# Made-up documents, by the names of their files.
+_APART = ("companies", "pages", "collection")
 # How much each kind counts, whatever its size. SQuAD's questions are worded like its texts: they
 # teach less of what people ask; and a single small document leaves little to mistake.
-_SHARES = {"suites": 1.0, "written": 1.0, "companies": 0.1, "pages": 0.1, "squad": 0.6}
+_SHARES = {"suites": 1.0, "written": 1.0, "squad": 0.6} | dict.fromkeys(_APART, 0.1)
 # Times that questions are dealt into five parts anew; figures are means.
 _REPEATS = 5
 # How much the data counts against weights of 0.

@@ -93,18 +93,23 @@ def look_up(path: Path, documents: Path) -> Iterator[LookUp]:
 
 
 def look_up_apart(path: Path) -> Iterator[LookUp]:
-    """Yield questions on documents that are each the only one of its index.
+    """Yield questions on documents that have an index of their own.
 
     :param path: JSON lines of ``name``, ``text`` (Markdown) and ``questions``, each with
-        ``question`` and ``answer`` as in :func:`look_up`.
+        ``question`` and ``answer`` as in :func:`look_up`. Documents of the same ``shelf`` are in
+        one index; without it each is alone.
     """
+    shelves = defaultdict(list)
     for row in json_lines(path):
-        document = f"{row['name']}.md"
+        shelves[row.get("shelf", row["name"])].append(row)
+    for rows in shelves.values():
+        asked = []
         with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / document).write_text(row["text"], encoding="utf-8")
-            yield from _looked_up(
-                [{"document": document, **one} for one in row["questions"]], Path(folder)
-            )
+            for row in rows:
+                document = f"{row['name']}.md"
+                (Path(folder) / document).write_text(row["text"], encoding="utf-8")
+                asked += [{"document": document, **one} for one in row["questions"]]
+            yield from _looked_up(asked, Path(folder))
 
 
 def _looked_up(rows: Iterable[Mapping[str, Any]], documents: Path) -> Iterator[LookUp]:

@@ -4,7 +4,7 @@
         --tables FOLDER --reports FILE --minutes 60 --out FILE
     python benchmarks/train_reader.py … --start FILE --learning-rate 8e-5 --passes 1 \\
         --lookups benchmarks/lookups/learned.jsonl --documents FOLDER \\
-        --apart benchmarks/lookups/{companies,pages}_learned.jsonl --texts 7000
+        --apart benchmarks/lookups/{companies,pages,collection}_learned.jsonl --texts 7000
     python benchmarks/train_reader.py … --device cuda --batch-tokens 32768 --passes 8
 
 The encoder that embeds passages is trained further to read a question and a text together

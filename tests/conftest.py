@@ -17,10 +17,8 @@ def pytest_configure() -> None:
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):
-        workers, cores = (
-            int(os.environ["PYTEST_XDIST_WORKER_COUNT"]),
-            sorted(os.sched_getaffinity(0)),
-        )
+        workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[int(worker[2:]) :: workers] or cores)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

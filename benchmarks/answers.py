@@ -35,7 +35,6 @@ from pipelines.embed.components import embed_passages
 EXAMPLES = Path(__file__).parents[1] / "examples"
 _QUICK = 60
 _MARK = re.compile(r"\s*\[[\d, ]+\]")
-_SAYS = re.compile(r"\w")
 
 
 def index_squad(path: Path, workspace: Workspace) -> list[SuiteQuestion]:
@@ -62,13 +61,13 @@ def index_squad(path: Path, workspace: Workspace) -> list[SuiteQuestion]:
         for asked in paragraph["qas"]
         for accepted in [_references(asked["answers"])]
         # What has none left is not known to be unanswerable.
-        if _SAYS.search(asked["question"]) and bool(accepted) == bool(asked["answers"])
+        if asked["question"].strip() and bool(accepted) == bool(asked["answers"])
     ]
 
 
 def _references(answers: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     """Return an answer's references, each once; a few of SQuAD's are a mere stop."""
-    return tuple(dict.fromkeys(one["text"] for one in answers if _SAYS.search(one["text"])))
+    return tuple(dict.fromkeys(one["text"] for one in answers if re.search(r"\w", one["text"])))
 
 
 def index_folder(folder: Path, workspace: Workspace) -> None:

@@ -4,12 +4,12 @@
         --lookups benchmarks/lookups/held_out.jsonl --documents FOLDER \\
         --apart benchmarks/lookups/{companies,pages,collection}_held_out.jsonl --out FILE
 
-Takes suites over documents, questions written on others, on some each by itself, and the articles
-of a SQuAD 2.0 file, of which the reader learned none. Each look-up of a suite is asked a second
-time without the documents that hold its answer: what is found then is near, and answers nothing. A
-logistic regression weighs what is known of each sentence, a second one what is known of the answer
-as a whole. The threshold is the least one behind which, and behind the router, enough of the
-suites' unanswerable questions are withheld.
+Takes suites over documents, questions written on others, on some in indexes of their own, and the
+articles of a SQuAD 2.0 file, of which the reader learned none. Each look-up of a suite is asked a
+second time without the documents that hold its answer: what is found then is near, and answers
+nothing. A logistic regression weighs what is known of each sentence, a second one what is known of
+the answer as a whole. The threshold is the least one behind which, and behind the router,
+enough of the suites' unanswerable questions are withheld.
 
 All figures are five-fold, by question and by article.
 """

@@ -200,9 +200,7 @@ def _quantities(text: str) -> list[Quantity]:
             number *= SCALES[rest.pop(0)]
         if rest and rest[0] in BETWEEN:
             rest.pop(0)
-        unit = UNITS.get(before) or UNITS.get(after)
-        if _DECADE.fullmatch(word):
-            unit = after
+        unit = after if _DECADE.fullmatch(word) else UNITS.get(before) or UNITS.get(after)
         if unit is None and after and after not in _OPEN:
             unit = after  # "17a" is no 17b
         unit = unit or _UNITS.get(rest[0] if rest else "", "")

@@ -126,14 +126,17 @@ class Taught:
         """
         nearness, asked = self._nearness(question), _telling(question)
         if asked:
-            others = [_asks_of_another(asked, taught) for taught in self._told]
-            nearness = np.where(others, np.minimum(nearness, 0), nearness)
+            others = [n for n, told in self._numbers.items() if _asks_of_another(asked, told)]
+            nearness = nearness.copy()
+            nearness[others] = np.minimum(nearness[others], 0)
         near = Near(nearness, self._questions, self._answers)
         return near if near.answers[near.nearest] else None
 
     @cached_property
-    def _told(self) -> list[list[Quantity]]:
-        return [_telling(question) for question in self._questions]
+    def _numbers(self) -> dict[int, list[Quantity]]:
+        """What the questions name that name a number, by their places."""
+        read = ((n, _telling(question)) for n, question in enumerate(self._questions))
+        return {n: found for n, found in read if found}
 
 
 def _telling(question: str) -> list[Quantity]:

@@ -10,18 +10,19 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C be tested where a shell began the run in the background, and so deaf to it.
+    """Let Ctrl-C be tested where a shell began the run in the background, and so deaf to it."""
+    _take_own_cores()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    And give each worker cores of its own: several with threads for all of them wait for one
-    another more than they compute.
-    """
+
+def _take_own_cores() -> None:
+    # Workers that each have threads for all cores wait for one another more than they compute.
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):
         workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[int(worker[2:]) :: workers] or cores)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""The benchmarks import what is there: nothing else runs all of them."""
+"""The benchmarks import what is there, as nothing else runs all of them, and read their data."""
 
 import ast
 import importlib

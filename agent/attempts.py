@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from agent.chain import Chain
 from agent.compare import Comparison
 from agent.follow_up import Turn, standalone
+from agent.former import Former
 from agent.parts import put_together
 from agent.planning import Plan, Planner, Question
 from agent.reply import Answered
@@ -43,6 +44,7 @@ class Attempts:
 
     def __init__(self, routes: Routes, planner: Planner) -> None:
         self._routes, self._planner = routes, planner
+        self._former = Former(routes)
 
     def answer(self, plan: Plan, on_text: OnText | None = None) -> Tried:
         """Take a question's route, and what else may answer it where that does not."""
@@ -62,13 +64,15 @@ class Attempts:
             taken += told
             if not left.answer.abstained:
                 return Tried(left, tuple(taken))
-        knew = plan.knew
+        if plan.knew is not None:
+            fact = plan.knew
+            anew = telling.of(lambda on_text: self._former.answer(fact, plan.searched, on_text))
+            if anew is not None:
+                taken.append(anew)
+                if not anew.answer.abstained:
+                    return Tried(anew, tuple(taken))
         whole = telling.of(
-            lambda on_text: (
-                self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
-                if knew is None
-                else self._routes.take_anew(knew, plan.searched, on_text)
-            )
+            lambda on_text: self._routes.take(plan.route, plan.adapter, plan.searched, on_text)
         )
         taken.append(whole)
         if isinstance(plan.steps, Comparison) and says_of_both(plan.steps, whole):

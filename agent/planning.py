@@ -10,7 +10,7 @@ from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
 from agent.parts import AskedPart, asked_apart
 from agent.printable import printable
-from agent.router.decision import ROUTES, Decision
+from agent.router.decision import ROUTES, Decision, Fact
 from agent.routes import Routes
 from agent.steps import taken_apart
 from pipelines.search import Hit
@@ -54,8 +54,8 @@ class Plan:
         for several things; each is planned by itself.
     :param steps: The steps that it takes where one look into the documents cannot answer it, and
         its route looks there.
-    :param knew: The adapter whose memory tells where to look, on the route ``retrieval``; see
-        :class:`agent.router.decision.Decision`.
+    :param knew: What it likely asks for of what an adapter was taught and documents may say
+        otherwise now, on the route ``retrieval``.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
         best, or documents where it would rather have no answer but is not sure; None where the
         caller chose, or nothing is left.
@@ -70,7 +70,7 @@ class Plan:
     otherwise: tuple[str, str | None] | None = None
     parts: tuple[AskedPart, ...] = ()
     steps: Comparison | Chain | None = None
-    knew: str | None = None
+    knew: Fact | None = None
 
 
 class Planner:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent.router.router import Router
     from pipelines.agent_answerer import AgentAnswerer
     from pipelines.closed_book import AdapterAnswerer
-    from pipelines.embed.embedder import Embedder, Floats
+    from pipelines.embed.embedder import Embedder
     from pipelines.generators import PhiChatGenerator
     from pipelines.tables.answer import TableAnswerer
     from pipelines.taught import Taught
@@ -218,33 +218,6 @@ class Routes:
         took = {} if route == "expert" else {"retrieve": 1000 * (retrieved - started)}
         return replace(answered, took={**took, **answered.took})
 
-    def take_anew(self, adapter: str, searched: str, on_text: OnText | None) -> Answered:
-        """Answer by the documents what an adapter knew before they changed.
-
-        What it remembers is searched for along with the question (as Gao et al. 2022 search for
-        what a model makes up), and what stands in its place now is the answer.
-
-        :raises AdapterError: When there is no such adapter.
-        """
-        recalled = self.take("expert", adapter, searched, None)
-        before = recalled.answer.text
-        if before is None:
-            return self.take("retrieval", None, searched, on_text)
-        started = time.perf_counter()
-        found = self.look("retrieval", f"{searched} {before}")
-        anew = [piece for piece in found.evidence if piece.document in recalled.changed]
-        retrieved = time.perf_counter()
-        found = replace(found, evidence=anew or found.evidence)
-        answered = self.way("retrieval", None).answer(searched, found, on_text, before)
-        remembered = {"adapter": recalled.adapter, "text": before}
-        written = {**answered.answer.written, "remembered": remembered}
-        took = {"recall": recalled.took["answer"], "retrieve": 1000 * (retrieved - started)}
-        return replace(
-            answered,
-            answer=replace(answered.answer, written=written),
-            took={**took, **answered.took},
-        )
-
     def look(self, route: str, searched: str) -> Found:
         """Return what the documents have on a question, where its route looks at them.
 
@@ -304,14 +277,14 @@ class Routes:
     def knows_what_was_taught(self, adapter: str) -> bool:
         """Whether an adapter's card keeps what it was taught, so that its memory can be judged."""
         from adapters.registry import Registry
+        from pipelines.taught import keeps_answers
 
-        card = Registry(self._workspace.adapters_folder).get(adapter).card
-        return 0 < len(card.question_answers) == len(card.questions)
+        return keeps_answers(Registry(self._workspace.adapters_folder).get(adapter).card)
 
     def _taught(self, adapter: str) -> "Taught | None":
         """Return what an adapter was taught; None where its card does not keep it."""
         from adapters.registry import Registry
-        from pipelines.taught import Nearness, Taught
+        from pipelines.taught import Taught
 
         if not self.knows_what_was_taught(adapter):
             return None
@@ -322,14 +295,7 @@ class Routes:
             vectors = known.vectors
         else:  # an older version of it
             vectors = np.stack([one.vector for one in embedder.embed_queries(card.questions)])
-
-        nearness = Nearness(embedder, card.questions, card.question_answers, vectors)
-
-        def near(question: str) -> "Floats":
-            with self.lock:
-                return nearness(question)
-
-        return Taught(card.questions, card.question_answers, near)
+        return Taught.of(card, embedder, vectors, self.lock)
 
     def hybrid(self, adapter: str) -> Answerer:
         """Return what answers on the route ``hybrid``."""

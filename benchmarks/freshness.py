@@ -19,7 +19,7 @@ import random
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +28,14 @@ from report import report
 from adapters.card import AdapterCard
 from adapters.lab import lab_model
 from adapters.registry import Registry
+from adapters.training.sameness import content_words
 from agent.advise.facts import Change, change_of
 from agent.assemble import open_indexer
 from agent.expert import Expert, Reply
 from agent.freshness import IndexedDocuments
 from agent.workspace import Workspace
+from pipelines.facts import stems
+from pipelines.sentences import sentence_spans
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -77,6 +80,17 @@ def short_documents() -> Taught:
     return Taught("hr", texts, places)
 
 
+def handbook(industry: str) -> Taught:
+    """Return documents of five facts of an adapter each, under the questions it was taught."""
+    titles = {answer: q for q, answer in reversed(pairs(EXAMPLES / industry / "know_how.jsonl"))}
+    texts: dict[str, str] = defaultdict(str)
+    places = {}
+    for number, (answer, title) in enumerate(sorted(titles.items())):
+        places[answer] = f"part-{number % (len(titles) // 5):03}.md"
+        texts[places[answer]] += f"# {title.rstrip('?')}\n\n{answer}\n\n"
+    return Taught(industry, texts, places)
+
+
 def medical_pages(medquad: Path) -> Taught:
     """Return the pages of MedQuAD that the health adapter's facts were taken from."""
     opened = gzip.open if medquad.suffix == ".gz" else open
@@ -101,26 +115,59 @@ def index(workspace: Workspace, folder: Path) -> None:
         indexer.index_paths([folder])
 
 
-def publish(workspace: Workspace, taught: Taught, keeps_sources: bool) -> None:
-    """Put the examples' adapter into a workspace."""
+def publish(
+    workspace: Workspace, taught: Taught, keeps_sources: bool, facts: Container[str] | None = None
+) -> None:
+    """Put the examples' adapter into a workspace.
+
+    :param facts: What its card says that it was taught, of what the documents say; None for all.
+    """
     card = AdapterCard.read(taught.folder / "adapter")
     if keeps_sources:
         known = IndexedDocuments.of(workspace)
         assert known is not None
         sources, _ = known.sources(taught.places.values())
         answers = dict(pairs(taught.folder / "know_how.jsonl"))
-        of = [taught.places.get(answers.get(question, "")) for question in card.questions]
-        resting = tuple((file,) if file else () for file in of)
-        card = card.model_copy(update={"sources": sources, "question_sources": resting})
+        told = [(question, answers.get(question, "")) for question in card.questions]
+        kept = [(q, a) for q, a in told if facts is None or a in facts or a not in taught.places]
+        resting = tuple((taught.places[a],) if a in taught.places else () for _, a in kept)
+        card = card.model_copy(
+            update={
+                "sources": sources,
+                "questions": tuple(question for question, _ in kept),
+                "question_answers": tuple(answer for _, answer in kept),
+                "question_sources": resting,
+            }
+        )
     Registry(workspace.adapters_folder).publish(taught.folder / "adapter", card)
+
+
+def words_of(text: str) -> set[str]:
+    """Return the stems of a text's words, numbers aside."""
+    return stems({word for word in content_words(text) if not any(map(str.isdigit, word))})
+
+
+def changes_it(change: Change, asks: str, answer: str, text: str) -> bool:
+    """Whether a change is one of the sentence that tells a fact, not of another one like it."""
+    changed = change.apply(text)
+    asked, told = words_of(asks), words_of(answer)
+
+    def alike(sentence: str) -> tuple[int, int]:
+        words = words_of(sentence)
+        return len(told & words), len(asked & words)
+
+    sentences = [changed[start:end] for start, end in sentence_spans(changed)]
+    return changed != text and change.told(max(sentences, key=alike)) == "new"
 
 
 def change_half(folder: Path, taught: Taught) -> dict[str, Change]:
     """Change the numbers of half of the facts that have one; return the changes by answer."""
+    asks = {answer: q for q, answer in reversed(pairs(taught.folder / "know_how.jsonl"))}
     facts = {
         answer: change
         for answer, file in taught.places.items()
-        if (change := number_of(answer)) and change.apply(text := taught.documents[file]) != text
+        if (change := number_of(answer))
+        and changes_it(change, asks[answer], answer, taught.documents[file])
     }
     chosen = random.Random(0).sample(list(facts), len(facts) // 2)
     for answer in chosen:

@@ -162,7 +162,7 @@ class QuoteAnswerer:
         """
         candidates = self.candidates(query, evidence)
         if before is not None:
-            candidates = _as_before(before, evidence, candidates)
+            candidates = as_before(before, evidence, candidates)
         if not candidates:
             reads = any(piece.sentences for piece in evidence)
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
@@ -224,8 +224,8 @@ class QuoteAnswerer:
         return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
-def _as_before(
-    before: str, evidence: list[Evidence], candidates: list[Candidate]
+def as_before(
+    before: str, evidence: Sequence[Evidence], candidates: Sequence[Candidate]
 ) -> list[Candidate]:
     """Return sentences weighed by how much of a former answer they say, the likeliest first.
 

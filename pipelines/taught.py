@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from adapters.cache import entry
+from adapters.card import AdapterCard
 from adapters.errors import CacheError
 from adapters.training.squad import f1, same_words
 from pipelines.embed.embedder import Embedder, Floats
@@ -52,6 +54,11 @@ def load_calibration() -> Calibration:
     """Return the shipped calibration."""
     shipped = json.loads(CALIBRATION.read_text(encoding="utf-8"))["calibration"]
     return Calibration(logistic(shipped["answer"]), shipped["threshold"])
+
+
+def keeps_answers(card: AdapterCard) -> bool:
+    """Whether an adapter's card keeps what it was taught, so that its memory can be judged."""
+    return 0 < len(card.question_answers) == len(card.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +119,44 @@ class Taught:
     :param questions: The questions.
     :param answers: Of each its answer; empty where it is long or rests on more than the question.
     :param nearness: Returns how near each is to a question; see :class:`Nearness`.
+    :param lock: Held while it does.
     """
 
     def __init__(
-        self, questions: Sequence[str], answers: Sequence[str], nearness: Callable[[str], Floats]
+        self,
+        questions: Sequence[str],
+        answers: Sequence[str],
+        nearness: Callable[[str], Floats],
+        lock: AbstractContextManager[object] | None = None,
     ) -> None:
         self._questions, self._answers, self._nearness = questions, answers, nearness
+        self._lock = lock or nullcontext()
+
+    @classmethod
+    def of(
+        cls,
+        card: AdapterCard,
+        embedder: Embedder,
+        vectors: Floats,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> "Taught":
+        """Return what an adapter was taught, where its card keeps the answers.
+
+        :param embedder: Embeds questions.
+        :param vectors: float32 [n, d]: the vectors of those taught, normalised.
+        :param lock: Held while it does.
+        """
+        questions, answers = card.questions, card.question_answers
+        return cls(questions, answers, Nearness(embedder, questions, answers, vectors), lock)
 
     def near(self, question: str) -> Near | None:
         """Return a question beside these; None where the nearest one's answer is not kept.
 
         None of those is near that asks of another number: of grade 9, where grade 12 is meant.
         """
-        nearness, asked = self._nearness(question), _telling(question)
+        with self._lock:
+            nearness = self._nearness(question)
+        asked = _telling(question)
         if asked:
             others = [n for n, told in self._numbers.items() if _asks_of_another(asked, told)]
             nearness = nearness.copy()

@@ -150,7 +150,8 @@ def _show(told: Mapping[str, Any]) -> None:
             _put(console, "Reply", written["asked_again"]["reply"])
         if "remembered" in written:
             known = written["remembered"]
-            _put(console, "Remembered", f"{known['text']} ({known['adapter']})")
+            _put(console, "Taught", f"{known['question']} ({known['adapter']})")
+            _put(console, "Remembered", known["text"] or "nothing")
     for claim in told["claims"]:
         fault = f": {claim['fault']}" if claim["fault"] else ""
         backed = "left out" if claim["fault"] else "backed"

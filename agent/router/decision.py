@@ -9,6 +9,24 @@ ROUTES: tuple[Route, ...] = get_args(Route)
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What an adapter was taught, and documents may say otherwise now.
+
+    :param adapter: The adapter, as ``hr@3``.
+    :param question: The question that it was taught, and
+    :param answer: its answer; None where the adapter's card does not keep it.
+    :param documents: Those that it rests on.
+    :param nearness: How near the question asked is to it, at most 1.
+    """
+
+    adapter: str
+    question: str
+    answer: str | None
+    documents: tuple[str, ...]
+    nearness: float
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Which route a question takes.
 
@@ -23,8 +41,8 @@ class Decision:
     :param router_version: The router that decided.
     :param second_adapter: Another adapter that the question may as well belong to, or None.
     :param features: What was seen of the question, by name.
-    :param knew: The adapter that likely knew the answer, as ``hr@3``, before the documents that
-        it rests on changed; what it remembers tells where to look. Else None.
+    :param knew: What the question may ask for of what an adapter was taught before the documents
+        that it rests on changed: they are looked at for what stands there now. Else None.
     :param nearest: The adapter that the question is nearest to, as ``hr@3``, whatever the route;
         None where there is none, or nothing was asked.
     """
@@ -40,7 +58,7 @@ class Decision:
     router_version: str
     second_adapter: str | None = None
     features: Mapping[str, float] | None = None
-    knew: str | None = None
+    knew: Fact | None = None
     nearest: str | None = None
 
     @property
@@ -61,5 +79,5 @@ class Decision:
             "reasons": list(self.reasons),
             "router_version": self.router_version,
             "second_adapter": self.second_adapter,
-            "knew": self.knew,
+            "knew": None if self.knew is None else self.knew.adapter,
         }

@@ -34,9 +34,6 @@ _MOST_READ = 20_000
 _SHARP = 12.0
 _SECOND = 0.1
 _NAMED = 3
-# An adapter knew the answer before its documents changed where it would have served so likely, by
-# the question or with the index, or was trained on one of that cosine (docs/decisions.md).
-_KNEW, _SAME = 0.2, 0.65
 
 
 class Router:
@@ -97,7 +94,7 @@ class Router:
             classifier=Classifier.load(heads) if (heads / FACTS).is_file() else None,
             speller=Speller.load(folder / WORDS) if (folder / WORDS).is_file() else None,
             version=version,
-            changed=outdated(workspace),
+            changed=outdated(workspace, embedder, memory.adapters),
         )
 
     @property
@@ -220,7 +217,6 @@ class Router:
         values = self._of_question(text, encoding, found, follows)
         stage, told = 1, self._told(values, 1, encoding)
         route, lead = self.policy.choose(told)
-        served = told.get("expert", 0.0)
         adapter = self.memory.adapters.get(found.adapter or "")
         changed = self._changed.get(found.adapter or "")
         # To withhold is not decided before the documents were asked, nor to trust what an
@@ -233,13 +229,13 @@ class Router:
             stage, told = 2, self._told(values, 2, encoding)
             route, lead = self.policy.choose(told)
         old: tuple[str, ...] = ()
-        knew = None
+        fact = None
         if adapter is not None and changed is not None and "expert" in told:
             old = changed.touching(adapter, encoding.vector, hits)
+            fact = changed.fact(adapter, text, encoding.vector)
+            if fact is not None:
+                old = tuple(sorted(changed.documents.intersection(fact.documents)))
             if old:
-                likely = max(served, told["expert"]) >= _KNEW or values["adapter"] >= _SAME
-                if likely and changed.taught(adapter, encoding.vector):
-                    knew = adapter.reference
                 told = without_memory(told)
                 route, lead = self.policy.choose(told)
         writes = route in ("expert", "hybrid")
@@ -257,7 +253,7 @@ class Router:
             router_version=self.version,
             second_adapter=found.second[0] if writes and close else None,
             features=values,
-            knew=knew if route == "retrieval" else None,
+            knew=fact,
             nearest=adapter.reference if adapter is not None else None,
         )
 

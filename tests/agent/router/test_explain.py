@@ -1,9 +1,13 @@
 from dataclasses import replace
+from functools import partial
 
+from adapters.card import AdapterCard
 from agent.planning import FOR_TABLES
 from agent.router.explain import explain
 from agent.router.outdated import Outdated
 from agent.router.router import Router
+from pipelines.taught import Taught
+from tests.agent.router.conftest import EXAMPLE
 
 KNOWN = "what does error E17 of the press mean"
 
@@ -12,7 +16,13 @@ def test_nothing_sends_a_question_to_an_adapter_whose_documents_have_changed(
     router: Router,
 ) -> None:
     assert router.decide(KNOWN).route == "expert"
-    changed = Outdated(1.0, frozenset(["press.md"]), frozenset(range(6)))
+    known = router.memory.adapters["press"]
+    sources = (("press.md",),) * len(known.questions)
+    card = AdapterCard.read(EXAMPLE).model_copy(
+        update={"questions": known.questions, "question_sources": sources, "question_answers": ()}
+    )
+    taught = partial(Taught.of, card, router.embedder, known.vectors)
+    changed = Outdated(1.0, frozenset(["press.md"]), card, taught)
     outdated = Router(
         router.embedder,
         router.memory,

@@ -34,7 +34,7 @@ def index(workspace: Workspace, folder: Path) -> IndexedDocuments:
 
 @pytest.fixture
 def taught(tmp_path: Path) -> Workspace:
-    """Give a workspace whose adapter learned from two documents."""
+    """Give a workspace whose adapter learned from two documents; its card keeps no answers."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/belts.md").write_text(BELT.format(belt="B-40"))
     (tmp_path / "docs/lamps.md").write_text(LAMP)
@@ -50,6 +50,13 @@ def taught(tmp_path: Path) -> Workspace:
     )
     Registry(workspace.adapters_folder).publish(EXAMPLE, card)
     return workspace
+
+
+def keeping_answers(workspace: Workspace, *answers: str) -> None:
+    """Have the adapter's card keep what it was taught."""
+    found = Registry(workspace.adapters_folder).get("press")
+    card = found.card.model_copy(update={"question_answers": answers})
+    Registry(workspace.adapters_folder).publish(EXAMPLE, card)
 
 
 def decide(workspace: Workspace, question: str):
@@ -68,7 +75,9 @@ def test_what_rests_on_a_changed_document_is_not_told_from_memory(
         assert decision.route in ("retrieval", "hybrid")
         assert decision.probabilities["expert"] == 0
         assert decision.reasons[0].endswith("from documents that have changed: belts.md")
-        assert decision.knew == ("press@1" if decision.route == "retrieval" else None)
+        assert decision.knew is not None
+        assert decision.knew.documents == ("belts.md",)
+        assert decision.to_dict()["knew"] == "press@1"
     # What rests on the other one, or on none, is.
     for question in list(ASKED)[1:]:
         assert decide(taught, question).probabilities["expert"] > 0
@@ -77,9 +86,9 @@ def test_what_rests_on_a_changed_document_is_not_told_from_memory(
     assert "B-55" in (reply.answer.text or "")
     assert "B-40" not in (reply.answer.text or "")
     assert all(citation.document == "belts.md" for citation in reply.answer.citations)
-    # What the adapter remembers, rightly or not, was looked for; a trace tells it.
-    assert reply.answer.written["remembered"]["adapter"] == "press@1"
-    assert reply.timings_ms["recall"] > 0
+    # What was taught was looked for, without its answer, which the card does not keep.
+    remembered = reply.answer.written["remembered"]
+    assert remembered == {"adapter": "press@1", "question": next(iter(ASKED)), "text": None}
 
 
 def test_what_rests_on_a_document_that_is_gone_is_not_either(
@@ -90,3 +99,23 @@ def test_what_rests_on_a_document_that_is_gone_is_not_either(
     for question in OTHERWISE:
         assert decide(taught, question).probabilities["expert"] == 0
     assert decide(taught, list(ASKED)[1]).probabilities["expert"] > 0
+
+
+def test_what_was_taught_tells_where_to_look(taught: Workspace, tmp_path: Path) -> None:
+    keeping_answers(taught, "Spare belt B-40.", "That its oil is hot.", "The electrician.")
+    (tmp_path / "docs/belts.md").write_text(
+        "# Belts\n\nThe oven's filter is behind its left door.\n\n"
+        "The conveyor takes spare belt B-55.\n"
+    )
+    index(taught, tmp_path / "docs")
+    with Expert(taught, answerer=None) as expert:
+        reply = expert.ask("What do I order when the rubber of the conveyor is worn?")
+        assert reply.decision is not None
+        assert reply.decision.knew is not None
+        assert reply.decision.knew.question == next(iter(ASKED))
+        assert reply.answer.text == "The conveyor takes spare belt B-55."
+        assert reply.answer.written["remembered"]["text"] == "Spare belt B-40."
+        # Another question about the same document is not taken for it.
+        other = expert.ask("Behind which door of the oven is the filter?")
+        assert other.answer.text == "The oven's filter is behind its left door."
+        assert "remembered" not in other.answer.written

@@ -6,7 +6,7 @@ from agent.chain import Chain
 from agent.compare import Comparison
 from agent.follow_up import Turn, standalone
 from agent.former import Former
-from agent.parts import put_together
+from agent.parts import in_short, put_together
 from agent.planning import Plan, Planner, Question
 from agent.reply import Answered
 from agent.routes import Routes
@@ -122,12 +122,13 @@ class Attempts:
         # "Where do I send it?" may point back to what was asked first.
         first = Turn(questions[0], questions[0])
         asked = [questions[0], *(standalone(text, [first]) for text in questions[1:])]
-        plans = self._planner.plan([Question(text) for text in asked])
+        told = (plan.route, plan.adapter) if plan.is_told else (None, None)
+        plans = self._planner.plan([Question(text, (), *told) for text in asked])
         each: list[Tried] = []
         for part, planned in zip(plan.parts, plans, strict=True):
             tried = self._whole(replace(planned, parts=()), telling)
-            told = {_words(one.done) for one in each if one.done.adapter}
-            if tried.done.route == "expert" and _words(tried.done) in told:
+            before = {_words(one.done) for one in each if one.done.adapter}
+            if tried.done.adapter and _words(tried.done) in before:
                 # It answers the other part; this one the adapter was not taught.
                 tried = self._looked_up(planned.searched, tried)
             if tried.done.answer.abstained and part.said:
@@ -135,8 +136,9 @@ class Attempts:
                 # Without what was said before it may ask for another thing.
                 sure = alone.done.answer.confidence >= _SURE_ALONE
                 tried = replace(alone, done=alone.done if sure else tried.done)
-            telling.settle(tried.done.answer)
-            each.append(tried)
+            short = replace(tried.done, answer=in_short(tried.done.answer))
+            telling.settle(short.answer)
+            each.append(replace(tried, done=short))
         done = put_together(questions, [tried.done for tried in each])
         return Tried(done, tuple(one for tried in each for one in tried.taken))
 

@@ -9,6 +9,7 @@ from agent.router.features import parts_of
 from pipelines.answer import Answer, Citation
 from pipelines.citations import renumbered
 from pipelines.search import Found
+from pipelines.sentences import sentence_spans
 
 _AND = r"(?:and|but|also|then|plus)"
 _JOINING = re.compile(rf"^[\s,;:.!?]*(?:{_AND}\b\s*)*", re.IGNORECASE)
@@ -17,6 +18,8 @@ _JOINED_TO = re.compile(rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:�
 _TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
 # The "and" of it takes nothing apart.
 _BETWEEN = re.compile(r"(\bdifferences?\s+between\s(?:(?!\band\b)[^?])*)and\b", re.IGNORECASE)
+# Where a clause ends, and a footnote's number that an item of a list follows.
+_CUT = re.compile(r"[;,:](?=\s)|\s[-–—|]\s|\s\((?=\S+\s)|(?<=\w)\.\d+\s-\s")
 _ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
@@ -63,6 +66,43 @@ def asked_apart(question: str) -> tuple[AskedPart, ...]:
         AskedPart(said, _JOINED_TO.sub("", _JOINING.sub("", question[start:end])))
         for start, end in stretches
     )
+
+
+def in_short(answer: Answer) -> Answer:
+    """Return a quote cut down to the clauses that the very answer stands in.
+
+    Beside the answers to other parts whole sentences hide it. What is cited is whole still.
+    """
+    text = answer.text
+    if text is None or answer.answerer != "quote" or not answer.highlights:
+        return answer
+    pieces: dict[str, tuple[int, int]] = {}
+    length = 0
+    for start, end in answer.highlights:
+        first, last = _clause(text, start, end)
+        told = text[first:last]
+        told += "" if told.endswith((".", "!", "?")) else "."
+        if told not in pieces:
+            pieces[told] = (length + start - first, length + end - first)
+            length += len(told) + 1
+    return replace(answer, text=" ".join(pieces), highlights=tuple(pieces.values()))
+
+
+def _clause(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return where the clause begins and ends that a stretch of a text stands in."""
+    first, last = 0, len(text)
+    for begins, ends in sentence_spans(text):
+        if begins <= start < ends:
+            first, last = begins, max(ends, end)
+    for cut in _CUT.finditer(text, first, last):
+        if cut.end() <= start and not text.startswith(":", cut.start()):
+            first = cut.end()
+        elif cut.start() >= end:
+            last = cut.start()
+            break
+    clause = text[first:last]
+    first += len(clause) - len(clause.lstrip())
+    return first, first + len(clause.strip())
 
 
 def put_together(

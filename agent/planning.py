@@ -50,12 +50,13 @@ class Plan:
     :param adapter: Who writes, on the routes ``expert`` and ``hybrid``.
     :param decision: How the router chose; None where the caller did.
     :param took: Milliseconds that choosing took, on average of those chosen together.
-    :param parts: What it asks for, one by one, where the router chose ``hybrid`` for it and it asks
-        for several things; each is planned by itself.
+    :param parts: What it asks for, one by one, where that is several things and there are both
+        documents and adapters to ask; each is planned by itself.
     :param steps: The steps that it takes where one look into the documents cannot answer it, and
         its route looks there.
     :param knew: What it likely asks for of what an adapter was taught and documents may say
         otherwise now, on the route ``retrieval``.
+    :param is_told: Whether the caller chose the route.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
         best, or documents where it would rather have no answer but is not sure; None where the
         caller chose, or nothing is left.
@@ -71,6 +72,7 @@ class Plan:
     parts: tuple[AskedPart, ...] = ()
     steps: Comparison | Chain | None = None
     knew: Fact | None = None
+    is_told: bool = False
 
 
 class Planner:
@@ -139,10 +141,13 @@ class Planner:
                     route, adapter = decision.route, None
                 else:
                     otherwise, knew = self._next_best(decision), decision.knew
-                    parts = asked_apart(searched[n]) if route == "hybrid" else ()
+                    both = {"retrieval", "expert"} <= decision.probabilities.keys()
+                    parts = asked_apart(searched[n]) if both and route != "abstain" else ()
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
+            if ways[n][0] == "hybrid":
+                parts = asked_apart(searched[n])
             looks = route in ("retrieval", "hybrid") and self._routes.takes_steps
             steps = taken_apart(searched[n]) if looks and not parts else None
             plans.append(
@@ -157,6 +162,7 @@ class Planner:
                     parts=parts,
                     steps=steps,
                     knew=knew,
+                    is_told=ways[n][0] is not None,
                 )
             )
         return plans

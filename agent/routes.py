@@ -17,7 +17,7 @@ from agent.assemble import (
     open_store,
 )
 from agent.reply import Answered
-from agent.ways import OnText, Way, by_expert, from_documents, withheld
+from agent.ways import OnText, Way, by_both, by_expert, from_documents, withheld
 from agent.workspace import Workspace
 from pipelines.answer import Answerer
 from pipelines.counting import has_cue
@@ -245,6 +245,12 @@ class Routes:
             expert = self.expert(adapter)
             expert.warm_up()
             return replace(by_expert(expert), changed=self._changed(adapter))
+        if route == "hybrid" and adapter is not None and not self._learned_to_read(adapter):
+            expert, answerer = self.expert(adapter), self.answerer
+            expert.warm_up()
+            answerer.warm_up()
+            way = by_both(answerer, expert, self._outdated(adapter))
+            return replace(way, changed=self._changed(adapter), tables_for=self.tables_for)
         writes = adapter if route == "hybrid" else None
         answerer = self.answerer if writes is None else self.hybrid(writes)
         answerer.warm_up()
@@ -260,6 +266,23 @@ class Routes:
         card = Registry(self._workspace.adapters_folder).get(adapter).card
         fresh = freshness_of(self._workspace, {adapter: card})[adapter]
         return fresh.documents if fresh is not None else ()
+
+    def _learned_to_read(self, adapter: str) -> bool:
+        """Whether an adapter was trained with passages, or nobody knows what it was taught."""
+        from adapters.registry import Registry
+        from pipelines.taught import keeps_answers
+
+        card = Registry(self._workspace.adapters_folder).get(adapter).card
+        return not keeps_answers(card) or bool(card.hyperparameters.get("with_retrieval"))
+
+    def _outdated(self, adapter: str) -> tuple[str, ...]:
+        """Return the answers that an adapter was taught from documents that have changed."""
+        from adapters.registry import Registry
+
+        card = Registry(self._workspace.adapters_folder).get(adapter).card
+        changed = set(self._changed(adapter))
+        resting = zip(card.question_answers, card.question_sources, strict=False)
+        return tuple(answer for answer, sources in resting if answer and changed & set(sources))
 
     def expert(self, adapter: str) -> "AdapterAnswerer":
         """Return what answers on the route ``expert``."""

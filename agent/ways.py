@@ -1,11 +1,12 @@
 """How each route answers, from what was found."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from adapters.training.squad import same_words
 from agent.reply import Answered
 from pipelines.answer import Answer, Answerer, nearest
 from pipelines.search import Found
@@ -86,6 +87,42 @@ def by_expert(answerer: "AdapterAnswerer") -> Way:
         return told["answer"], told["adapter"]
 
     return Way("expert", tell, is_written=True)
+
+
+def by_both(answerer: Answerer, expert: "AdapterAnswerer", outdated: Sequence[str]) -> Way:
+    """Return how documents and an adapter that never learned to read them answer together.
+
+    Each is asked by itself, and the surer one answers; a trace tells what the other one said.
+
+    :param outdated: Answers taught that rest on documents which have changed: not told.
+    """
+
+    def tell(
+        searched: str, found: Found, on_text: OnText | None, before: str | None
+    ) -> tuple[Answer, str | None]:
+        read = answerer.run(searched, found.evidence)["answer"]
+        recalled = expert.run(searched)
+        known: Answer = recalled["answer"]
+        if known.text is not None and any(same_words(known.text, one) for one in outdated):
+            known = replace(known, text=None, confidence=0.0)
+        if known.abstained or (not read.abstained and read.confidence >= known.confidence):
+            answer, other, adapter = read, known, None
+        else:
+            answer, other, adapter = known, read, recalled["adapter"]
+        usage = {
+            name: read.usage.get(name, 0) + known.usage.get(name, 0)
+            for name in {**read.usage, **known.usage}
+        }
+        beside = {
+            "adapter": None if adapter else recalled["adapter"],
+            "text": other.text,
+            "confidence": other.confidence,
+        }
+        if on_text is not None and answer.text:
+            on_text(answer.text)
+        return replace(answer, usage=usage, written={**answer.written, "beside": beside}), adapter
+
+    return Way("hybrid", tell, is_written=True)
 
 
 def from_documents(answerer: Answerer, adapter: str | None) -> Way:

@@ -13,6 +13,7 @@ from haystack import component, default_from_dict, default_to_dict
 from adapters.training.sameness import content_words
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.answer_signs import NAMES, Asked
+from pipelines.cells import telling_cells
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
 from pipelines.logistic import Logistic, logistic, sigmoid
@@ -180,7 +181,7 @@ class QuoteAnswerer:
         told = _words(evidence, best)
         others = [c for c in candidates[1:] if _words(evidence, c) != told][:1]
         chosen = [best, *(c for c in others if c.log_odds >= least)]
-        return {"answer": _quoted(evidence, chosen, sure)}
+        return {"answer": _quoted(query, evidence, chosen, sure)}
 
     def candidates(
         self,
@@ -249,22 +250,24 @@ def _cited(evidence: list[Evidence], candidate: Candidate) -> Citation:
     return cite(evidence[candidate.piece], candidate.start, candidate.end, candidate.probability)
 
 
-def _quoted(evidence: list[Evidence], chosen: list[Candidate], sure: float) -> Answer:
+def _quoted(
+    question: str, evidence: list[Evidence], chosen: list[Candidate], sure: float
+) -> Answer:
     """Return the answer of one sentence, or of two in the order in which they stand."""
     first = chosen[0]
     if len(chosen) == 2 and chosen[1].piece == first.piece:
         chosen = sorted(chosen, key=lambda candidate: candidate.start)
-    texts, highlights, length = [], [], 0
+    texts, very_answers, length = [], [], 0
     for candidate in chosen:
-        text = evidence[candidate.piece].text[candidate.start : candidate.end]
-        shift = length - candidate.start
-        if candidate is first:
-            highlights.append((candidate.reading.start + shift, candidate.reading.end + shift))
+        very = (candidate.reading.start - candidate.start, candidate.reading.end - candidate.start)
+        whole = evidence[candidate.piece].text[candidate.start : candidate.end]
+        text, (start, end) = telling_cells(question, whole, very)
+        very_answers.append((candidate is not first, (start + length, end + length)))
         texts.append(text)
         length += len(text) + 1
     return Answer(
         " ".join(texts),
         sure,
         tuple(_cited(evidence, candidate) for candidate in chosen),
-        highlights=tuple(highlights),
+        highlights=tuple(stretch for _, stretch in sorted(very_answers)),
     )

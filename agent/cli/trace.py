@@ -148,6 +148,10 @@ def _show(told: Mapping[str, Any]) -> None:
         if "asked_again" in written:
             _put(console, "Asked again", written["asked_again"]["question"])
             _put(console, "Reply", written["asked_again"]["reply"])
+        if "beside" in written:
+            beside = written["beside"]
+            who = beside["adapter"] or "documents"
+            _put(console, "Beside", f"{beside['text'] or 'nothing'} ({who})")
         if "remembered" in written:
             known = written["remembered"]
             _put(console, "Taught", f"{known['question']} ({known['adapter']})")

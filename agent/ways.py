@@ -28,6 +28,7 @@ class Way:
     :param tell: Returns the answer to a question from what was found, and who wrote it; told also
         what the answer was before the documents changed, where that is known.
     :param is_written: Whether a language model writes it, which it does for several at once.
+    :param is_either: Whether documents and adapter answer each by itself, and so by its own route.
     :param changed: Documents that have changed since the adapter that writes learned from them.
     :param tables_for: Returns what answers a question that may ask for a count or a sum of the
         index's tables; None for others, and where the route does not look into them.
@@ -36,6 +37,7 @@ class Way:
     route: str
     tell: "Callable[[str, Found, OnText | None, str | None], tuple[Answer, str | None]]"
     is_written: bool = False
+    is_either: bool = False
     changed: tuple[str, ...] = ()
     tables_for: "Callable[[str], TableAnswerer | None]" = lambda question: None
 
@@ -66,7 +68,8 @@ class Way:
                 }
             )
         took = {"answer": 1000 * (time.perf_counter() - started)}
-        return Answered(self.route, answer, adapter, found, took, self.changed)
+        route = ("expert" if adapter else "retrieval") if self.is_either else self.route
+        return Answered(route, answer, adapter, found, took, self.changed)
 
 
 def withheld(
@@ -122,7 +125,7 @@ def by_both(answerer: Answerer, expert: "AdapterAnswerer", outdated: Sequence[st
             on_text(answer.text)
         return replace(answer, usage=usage, written={**answer.written, "beside": beside}), adapter
 
-    return Way("hybrid", tell, is_written=True)
+    return Way("hybrid", tell, is_written=True, is_either=True)
 
 
 def from_documents(answerer: Answerer, adapter: str | None) -> Way:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.parts import asked_apart, put_together
+from agent.parts import asked_apart, in_short, put_together
 from agent.reply import Answered
 from pipelines.answer import NOT_IN_SOURCES, Answer, Citation, Claim
 from pipelines.search import Found
@@ -116,3 +116,42 @@ def test_brackets_of_a_document_are_no_marks() -> None:
     ]
     found = put_together(("Basel?", "Faro?"), [answered(one, "retrieval") for one in quotes])
     assert found.answer.text == "It is 3900 m long [12]. [1] It is 2490 m long [4]. [2]"
+
+
+@pytest.mark.parametrize(
+    ("text", "very", "short"),
+    [
+        (
+            "Staff get 12 weeks of leave, which may be split.",
+            ["12 weeks"],
+            "Staff get 12 weeks of leave.",
+        ),
+        (
+            "While few know it, about one in 1,600 people have it. Others do not.",
+            ["one in 1,600"],
+            "about one in 1,600 people have it.",
+        ),
+        ("Level 4: Up to 2.1% of pay, or 44 hours off.", ["2.1%"], "Level 4: Up to 2.1% of pay."),
+        ("Order: 12 | Cost: 848.28 | Hours: 3", ["848.28"], "Cost: 848.28."),
+        # Of two sentences each is cut down, the surer one first.
+        (
+            "Children: 3 months, as a rule. Adults need years.",
+            ["years", "3 months"],
+            "Adults need years. Children: 3 months.",
+        ),
+    ],
+)
+def test_beside_others_a_quote_is_cut_down_to_its_clause(
+    text: str, very: list[str], short: str
+) -> None:
+    stretches = tuple((text.index(one), text.index(one) + len(one)) for one in very)
+    answer = in_short(replace(QUOTE, text=text, highlights=stretches))
+    assert answer.text == short
+    assert [short[start:end] for start, end in answer.highlights] == very
+    assert answer.citations == QUOTE.citations
+
+
+def test_what_is_no_quote_stays_as_it_is() -> None:
+    written = replace(QUOTE, answerer="phi3", text="It costs 40 euros, as a rule. [1]")
+    nothing = Answer(None, 0.1, reason=NOT_IN_SOURCES)
+    assert (in_short(written), in_short(nothing)) == (written, nothing)

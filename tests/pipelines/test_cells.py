@@ -1,0 +1,52 @@
+import pytest
+
+from pipelines.cells import telling_cells
+
+ROW = (
+    "2277 | Date: 2008-07-01 | Asset: D | Text: mcv servo hose leak PIRTEK | Type: PM01 | "
+    "Cost: 848.28 | Hours: 3.0 | System: Hydraulic System | Rule: Rule_1_3_54"
+)
+
+
+def told(question: str, row: str, very: str) -> tuple[str, str]:
+    start = row.index(very)
+    text, (first, last) = telling_cells(question, row, (start, start + len(very)))
+    return text, text[first:last]
+
+
+@pytest.mark.parametrize(
+    ("question", "very", "text"),
+    [
+        (
+            "What did the servo hose of D cost?",
+            "848.28",
+            "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28",
+        ),
+        # Money stays where it is asked for in other words, and what the reader took for it.
+        (
+            "What were we charged for the leak?",
+            "3.0",
+            "Text: mcv servo hose leak PIRTEK | Cost: 848.28 | Hours: 3.0",
+        ),
+        ("Who mended the hose?", "PIRTEK", "Text: mcv servo hose leak PIRTEK"),
+        ("Which rule, 1 or 3?", "Rule_1_3_54", "Rule: Rule_1_3_54"),
+    ],
+)
+def test_a_row_is_cut_down_to_what_tells(question: str, very: str, text: str) -> None:
+    assert told(question, ROW, very) == (text, very)
+
+
+def test_an_answer_over_several_cells_keeps_them() -> None:
+    assert told("Who?", ROW, "PIRTEK | Type: PM01") == (
+        "Text: mcv servo hose leak PIRTEK | Type: PM01",
+        "PIRTEK | Type: PM01",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Staff have 20 days.", "a | b | c | d", "Name: Ann | Role: fitter", ""],
+    ids=["prose", "no names", "short", "empty"],
+)
+def test_anything_else_stays_whole(text: str) -> None:
+    assert telling_cells("Who has days?", text, (0, len(text))) == (text, (0, len(text)))

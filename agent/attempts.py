@@ -110,9 +110,13 @@ class Attempts:
     def _in_steps(
         self, plan: Plan, steps: Comparison | Chain, telling: Telling
     ) -> tuple[list[Answered], Answered]:
+        way: tuple[str, str | None] = plan.route, plan.adapter
+        if self._routes.way(*way).is_either:
+            way = "retrieval", None  # a step leads on from what stands there
+
         def ask(question: str) -> Answered:
             telling.ask_on()
-            return self._routes.take(plan.route, plan.adapter, question, None)
+            return self._routes.take(*way, question, None)
 
         return in_steps(steps, ask)
 
@@ -136,11 +140,18 @@ class Attempts:
                 # Without what was said before it may ask for another thing.
                 sure = alone.done.answer.confidence >= _SURE_ALONE
                 tried = replace(alone, done=alone.done if sure else tried.done)
-            short = replace(tried.done, answer=in_short(tried.done.answer))
+            # What was put together of steps has marks and parts of its own.
+            answer = tried.done.answer if tried.done.parts else in_short(tried.done.answer)
+            short = replace(tried.done, answer=answer)
             telling.settle(short.answer)
             each.append(replace(tried, done=short))
-        done = put_together(questions, [tried.done for tried in each])
-        return Tried(done, tuple(one for tried in each for one in tried.taken))
+        taken = tuple(one for tried in each for one in tried.taken)
+        if all(tried.done.answer.abstained for tried in each):
+            # It may ask for one thing in several clauses.
+            whole = self._whole(replace(plan, parts=()), telling)
+            if not whole.done.answer.abstained:
+                return Tried(whole.done, (*taken, *whole.taken))
+        return Tried(put_together(questions, [tried.done for tried in each]), taken)
 
     def _looked_up(self, searched: str, before: Tried) -> Tried:
         """Answer a part by the documents alone, after other ways."""

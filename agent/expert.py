@@ -298,7 +298,7 @@ def _reply(plan: Plan, tried: Tried, total: float) -> Reply:
         evidence=tuple(done.found.evidence),
         timings_ms={**took, "total": total},
         decision=plan.decision,
-        tried=tuple(one.route for one in tried.taken),
+        tried=tuple(one.way or one.route for one in tried.taken),
         changed=() if done.answer.abstained else done.changed,
         parts=done.parts,
     )

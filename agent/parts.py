@@ -18,8 +18,14 @@ _JOINED_TO = re.compile(rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:�
 _TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
 # The "and" of it takes nothing apart.
 _BETWEEN = re.compile(r"(\bdifferences?\s+between\s(?:(?!\band\b)[^?])*)and\b", re.IGNORECASE)
-# Where a clause ends, and a footnote's number that an item of a list follows.
-_CUT = re.compile(r"[;,:](?=\s)|\s[-–—|]\s|\s\((?=\S+\s)|(?<=\w)\.\d+\s-\s")
+# What begins anew, and, behind the answer, what only adds to it.
+_CUT = re.compile(r";(?=\s)|\s\|\s|(?<!\d)\s[-–—]\s|(?<=\w)\.\d+\s-\s")
+_ADDS = re.compile(r"[,:](?=\s)")
+# What says when it holds is no addition.
+_CONDITION = re.compile(
+    r"\b(?:if|unless|except|but|provided|only|when|until|without|not|no|or|and)\b", re.IGNORECASE
+)
+_ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 _ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
@@ -81,11 +87,14 @@ def in_short(answer: Answer) -> Answer:
     for start, end in answer.highlights:
         first, last = _clause(text, start, end)
         told = text[first:last]
-        told += "" if told.endswith((".", "!", "?")) else "."
+        told += "" if _ENDED.search(told) else "."
         if told not in pieces:
             pieces[told] = (length + start - first, length + end - first)
             length += len(told) + 1
-    return replace(answer, text=" ".join(pieces), highlights=tuple(pieces.values()))
+    short = " ".join(pieces)
+    if short == text:
+        return answer
+    return replace(answer, text=short, highlights=tuple(pieces.values()))
 
 
 def _clause(text: str, start: int, end: int) -> tuple[int, int]:
@@ -95,11 +104,14 @@ def _clause(text: str, start: int, end: int) -> tuple[int, int]:
         if begins <= start < ends:
             first, last = begins, max(ends, end)
     for cut in _CUT.finditer(text, first, last):
-        if cut.end() <= start and not text.startswith(":", cut.start()):
+        if cut.end() <= start:
             first = cut.end()
         elif cut.start() >= end:
             last = cut.start()
             break
+    adds = _ADDS.search(text, end, last)
+    if adds is not None and not _CONDITION.search(text, adds.end(), last):
+        last = adds.start()
     clause = text[first:last]
     first += len(clause) - len(clause.lstrip())
     return first, first + len(clause.strip())

@@ -50,13 +50,13 @@ class Plan:
     :param adapter: Who writes, on the routes ``expert`` and ``hybrid``.
     :param decision: How the router chose; None where the caller did.
     :param took: Milliseconds that choosing took, on average of those chosen together.
-    :param parts: What it asks for, one by one, where that is several things and there are both
-        documents and adapters to ask; each is planned by itself.
+    :param parts: What it asks for, one by one, where that is several things and documents and
+        adapters can be asked; each is planned by itself.
     :param steps: The steps that it takes where one look into the documents cannot answer it, and
         its route looks there.
-    :param knew: What it likely asks for of what an adapter was taught and documents may say
-        otherwise now, on the route ``retrieval``.
-    :param is_told: Whether the caller chose the route.
+    :param knew: What it may ask for of what an adapter was taught and documents may say otherwise
+        now.
+    :param is_told: Whether the router did not choose the route.
     :param otherwise: Route and adapter to try where that one has no answer: the router's next
         best, or documents where it would rather have no answer but is not sure; None where the
         caller chose, or nothing is left.

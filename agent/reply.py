@@ -110,10 +110,11 @@ class Reply:
 class Answered:
     """What came of a route.
 
-    :param route: The route; ``agent`` where the model called tools.
+    :param route: The route that answered; ``agent`` where the model called tools.
     :param took: Milliseconds of its steps.
     :param changed: Documents that have changed since the adapter that wrote learned from them.
     :param parts: Of a question that asks for several things, who answered which.
+    :param way: The route taken, where that is not told by the one that answered.
     """
 
     route: str
@@ -123,3 +124,4 @@ class Answered:
     took: Mapping[str, float] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    way: str | None = None

@@ -4,6 +4,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -249,7 +250,7 @@ class Routes:
             expert, answerer = self.expert(adapter), self.answerer
             expert.warm_up()
             answerer.warm_up()
-            way = by_both(answerer, expert, self._outdated(adapter))
+            way = by_both(answerer, expert, partial(self._is_outdated, adapter))
             return replace(way, changed=self._changed(adapter), tables_for=self.tables_for)
         writes = adapter if route == "hybrid" else None
         answerer = self.answerer if writes is None else self.hybrid(writes)
@@ -275,14 +276,10 @@ class Routes:
         card = Registry(self._workspace.adapters_folder).get(adapter).card
         return not keeps_answers(card) or bool(card.hyperparameters.get("with_retrieval"))
 
-    def _outdated(self, adapter: str) -> tuple[str, ...]:
-        """Return the answers that an adapter was taught from documents that have changed."""
-        from adapters.registry import Registry
-
-        card = Registry(self._workspace.adapters_folder).get(adapter).card
-        changed = set(self._changed(adapter))
-        resting = zip(card.question_answers, card.question_sources, strict=False)
-        return tuple(answer for answer, sources in resting if answer and changed & set(sources))
+    def _is_outdated(self, adapter: str, question: str) -> bool:
+        """Whether a question may ask for what an adapter learned from changed documents."""
+        with self.lock:
+            return self.router.is_outdated(adapter, question)
 
     def expert(self, adapter: str) -> "AdapterAnswerer":
         """Return what answers on the route ``expert``."""

@@ -1,12 +1,11 @@
 """How each route answers, from what was found."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from adapters.training.squad import same_words
 from agent.reply import Answered
 from pipelines.answer import Answer, Answerer, nearest
 from pipelines.search import Found
@@ -58,7 +57,8 @@ class Way:
                 found = replace(found, evidence=list(counted.evidence))
             else:
                 answer, adapter = self.tell(searched, found, on_text, before)
-                if tables is not None:
+                # What an adapter says of itself is no row of a table.
+                if tables is not None and not (self.is_either and adapter):
                     answer = tables.checked(searched, answer)
             opened.set_tags(
                 {
@@ -69,7 +69,8 @@ class Way:
             )
         took = {"answer": 1000 * (time.perf_counter() - started)}
         route = ("expert" if adapter else "retrieval") if self.is_either else self.route
-        return Answered(route, answer, adapter, found, took, self.changed)
+        changed = self.changed if adapter or not self.is_either else ()
+        return Answered(route, answer, adapter, found, took, changed, way=self.route)
 
 
 def withheld(
@@ -92,22 +93,25 @@ def by_expert(answerer: "AdapterAnswerer") -> Way:
     return Way("expert", tell, is_written=True)
 
 
-def by_both(answerer: Answerer, expert: "AdapterAnswerer", outdated: Sequence[str]) -> Way:
+def by_both(
+    answerer: Answerer, expert: "AdapterAnswerer", is_outdated: Callable[[str], bool]
+) -> Way:
     """Return how documents and an adapter that never learned to read them answer together.
 
-    Each is asked by itself, and the surer one answers; a trace tells what the other one said.
+    Each is asked by itself, and the surer one answers, at once; a trace tells what the other said.
 
-    :param outdated: Answers taught that rest on documents which have changed: not told.
+    :param is_outdated: Whether a question asks for what the adapter learned from documents that
+        have changed since: it is not asked then.
     """
 
     def tell(
         searched: str, found: Found, on_text: OnText | None, before: str | None
     ) -> tuple[Answer, str | None]:
-        read = answerer.run(searched, found.evidence)["answer"]
+        read: Answer = answerer.run(searched, found.evidence)["answer"]
+        if is_outdated(searched):
+            return read, None
         recalled = expert.run(searched)
         known: Answer = recalled["answer"]
-        if known.text is not None and any(same_words(known.text, one) for one in outdated):
-            known = replace(known, text=None, confidence=0.0)
         if known.abstained or (not read.abstained and read.confidence >= known.confidence):
             answer, other, adapter = read, known, None
         else:
@@ -121,8 +125,6 @@ def by_both(answerer: Answerer, expert: "AdapterAnswerer", outdated: Sequence[st
             "text": other.text,
             "confidence": other.confidence,
         }
-        if on_text is not None and answer.text:
-            on_text(answer.text)
         return replace(answer, usage=usage, written={**answer.written, "beside": beside}), adapter
 
     return Way("hybrid", tell, is_written=True, is_either=True)

@@ -65,8 +65,9 @@ class Answer:
     :param written: How it came to be written, for a trace: ``messages`` as the model got them,
         its ``reply`` as it was, ``model`` and ``adapter``; or the ``table`` of a
         ``document``, the ``query`` as it was read, its ``sql`` with ``parameters``, and of how
-        many ``rows`` it was made. Under ``remembered`` what an adapter knew of it before the
-        documents changed.
+        many ``rows`` it was made. Under ``remembered`` what an adapter was taught of it before
+        the documents changed; under ``beside`` what documents or adapter said, where the other
+        was surer.
     """
 
     text: str | None

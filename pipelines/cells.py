@@ -29,6 +29,9 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     cells = row.split(BETWEEN)
     if len(cells) <= _MOST_WHOLE or not all(": " in cell for cell in cells[1:]):
         return row, very
+    # The very answer begins and ends within a cell.
+    begins = very[0] + len(row[very[0] : very[1]]) - len(row[very[0] : very[1]].lstrip(BETWEEN))
+    very = begins, max(begins, very[0] + len(row[very[0] : very[1]].rstrip(BETWEEN)))
     asked, asks_money = _telling(question), bool(_ASKS_MONEY.search(question))
     kept: list[str] = []
     start, length = 0, 0
@@ -44,7 +47,7 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
             kept.append(cell)
             length += len(cell) + len(BETWEEN)
         start = end + len(BETWEEN)
-    return BETWEEN.join(kept), (first, last)
+    return (BETWEEN.join(kept), (first, last)) if kept else (row, very)
 
 
 def _telling(text: str) -> set[str]:

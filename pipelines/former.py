@@ -65,8 +65,8 @@ def signs(
         places = as_before(before, there, places)
     if not places:
         return None
-    place = places[0]
-    asked = quote.candidates(question, list(there))
-    place = next(one for one in asked if (one.piece, one.start) == (place.piece, place.start))
+    asked = {(one.piece, one.start): one for one in quote.candidates(question, list(there))}
+    # Behind a long question the reader has less room for the text.
+    here = asked.get((places[0].piece, places[0].start))
     best = max((one.log_odds for one in quote.candidates(question, list(found))), default=_NONE)
-    return nearness, place.log_odds, best
+    return nearness, _NONE if here is None else here.log_odds, best

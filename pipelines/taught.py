@@ -144,13 +144,18 @@ class Taught:
 
         :param embedder: Embeds questions.
         :param vectors: float32 [n, d]: the vectors of those taught, normalised.
-        :param lock: Held while it does.
+        :param lock: Held while questions are compared.
         """
         questions, answers = card.questions, card.question_answers
         return cls(questions, answers, Nearness(embedder, questions, answers, vectors), lock)
 
     def near(self, question: str) -> Near | None:
-        """Return a question beside these; None where the nearest one's answer is not kept.
+        """Return a question beside these; None where the nearest one's answer is not kept."""
+        near = Near(self.nearness(question), self._questions, self._answers)
+        return near if near.answers[near.nearest] else None
+
+    def nearness(self, question: str) -> Floats:
+        """Return float32 [n]: how near each of these is to a question, at most 1.
 
         None of those is near that asks of another number: of grade 9, where grade 12 is meant.
         """
@@ -161,8 +166,7 @@ class Taught:
             others = [n for n, told in self._numbers.items() if _asks_of_another(asked, told)]
             nearness = nearness.copy()
             nearness[others] = np.minimum(nearness[others], 0)
-        near = Near(nearness, self._questions, self._answers)
-        return near if near.answers[near.nearest] else None
+        return nearness
 
     @cached_property
     def _numbers(self) -> dict[int, list[Quantity]]:

@@ -18,8 +18,8 @@ NAMES = {
 MEANINGS = {
     "retrieval": "the documents are searched, and what they say is given with its place",
     "expert": "a fine-tuned model answers from what it learned, without the documents",
-    "hybrid": "the fine-tuned model writes from the passages found",
-    READING: "the same, by a model fine-tuned on questions together with their passages",
+    "hybrid": "both are asked, and the surer one answers",
+    READING: "a model fine-tuned on questions with their passages writes from those found",
     "router": "for each question the likeliest of these ways is chosen, or no answer given",
 }
 """What each way does."""

@@ -154,8 +154,9 @@ def _show(told: Mapping[str, Any]) -> None:
             _put(console, "Beside", f"{beside['text'] or 'nothing'} ({who})")
         if "remembered" in written:
             known = written["remembered"]
-            _put(console, "Taught", f"{known['question']} ({known['adapter']})")
-            _put(console, "Remembered", known["text"] or "nothing")
+            _put(console, "Remembered", f"{known['text'] or 'nothing'} ({known['adapter']})")
+            if "question" in known:
+                _put(console, "Asked for", known["question"])
     for claim in told["claims"]:
         fault = f": {claim['fault']}" if claim["fault"] else ""
         backed = "left out" if claim["fault"] else "backed"

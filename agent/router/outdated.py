@@ -81,9 +81,7 @@ class Outdated:
         if not self.questions:
             return None
         answers = self.card.question_answers if keeps_answers(self.card) else None
-        near = self._taught.near(asked) if answers else None
-        # Of a long answer none is kept, and no nearness by its words either.
-        nearness = known.vectors @ vector if near is None else near.nearness
+        nearness = self._taught.nearness(asked) if answers else known.vectors @ vector
         place = int(np.argmax(nearness))
         if place not in self.questions or nearness[place] < _MAY:
             return None

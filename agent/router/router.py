@@ -152,6 +152,20 @@ class Router:
             return values
         return values | self._of_index(text, encoding, found, probe(asked))
 
+    def is_outdated(self, adapter: str, question: str) -> bool:
+        """Whether a question may ask for what an adapter learned from documents that have changed.
+
+        :param adapter: Name and version, such as ``hr@3``.
+        """
+        name = adapter.partition("@")[0]
+        changed, known = self._changed.get(name), self.memory.adapters.get(name)
+        if changed is None or known is None:
+            return False
+        if not changed.questions or known.reference != adapter:
+            return True  # nobody knows what of it rests on them
+        text = self.read(question)
+        return changed.fact(known, text, self.embedder.embed_query(text).vector) is not None
+
     def read(self, question: str) -> str:
         """Return a question as it is looked at: its words mended, a very long one cut."""
         return self._mended(_asked(question))

@@ -43,6 +43,14 @@ def test_an_answer_over_several_cells_keeps_them() -> None:
     )
 
 
+@pytest.mark.parametrize("very", [" | ", "D | ", " | Text: mcv", ""])
+def test_an_answer_that_begins_or_ends_between_cells_stands_within_them(very: str) -> None:
+    text, inside = told("What is it?", ROW, very)
+    assert text
+    assert inside in text
+    assert inside == very.strip(" |")
+
+
 @pytest.mark.parametrize(
     "text",
     ["Staff have 20 days.", "a | b | c | d", "Name: Ann | Role: fitter", ""],

@@ -119,3 +119,16 @@ def test_what_was_taught_tells_where_to_look(taught: Workspace, tmp_path: Path) 
         other = expert.ask("Behind which door of the oven is the filter?")
         assert other.answer.text == "The oven's filter is behind its left door."
         assert "remembered" not in other.answer.written
+
+
+def test_both_ways_tell_nothing_that_documents_no_longer_say(
+    taught: Workspace, tmp_path: Path
+) -> None:
+    keeping_answers(taught, "Spare belt B-40.", "That its oil is hot.", "The electrician.")
+    (tmp_path / "docs/belts.md").write_text(BELT.format(belt="B-55"))
+    index(taught, tmp_path / "docs")
+    with Expert(taught, route="hybrid", adapter="press") as expert:
+        reply = expert.ask(next(iter(ASKED)))
+    assert reply.answer.text == "The conveyor takes spare belt B-55."
+    assert (reply.route, reply.tried, reply.adapter) == ("retrieval", ("hybrid",), None)
+    assert reply.changed == ()

@@ -10,7 +10,7 @@ from agent.chain import Chain
 from agent.parts import AskedPart
 from agent.planning import Plan, Question
 from agent.reply import Answered
-from agent.ways import OnText
+from agent.ways import OnText, Way, withheld
 from pipelines.answer import NOT_IN_SOURCES, Answer, Citation
 from pipelines.evidence import Evidence
 from pipelines.search import Found
@@ -44,6 +44,9 @@ class Ways:
                 on_text(piece)
         evidence = [Evidence("diary.md", "1", None, "", 0, 7, None, "Kestrel", 1.0, ())]
         return Answered(route, answer, adapter, Found([], evidence))
+
+    def way(self, route: str, adapter: str | None) -> Way:
+        return Way(route, withheld)
 
     def work(self, searched: str, on_text: OnText | None) -> None:
         """There is no agent."""
@@ -130,7 +133,7 @@ def test_a_part_that_points_back_is_completed_from_the_first() -> None:
         AskedPart("", "where do I send it?"),
         AskedPart("", "what does the last conveyor belt cost?"),
     )
-    ways = Ways(hybrid=QUOTED)
+    ways = Ways(hybrid=QUOTED, retrieval=QUOTED)
     told(ways, replace(PLAN, parts=parts))
     assert ways.planned[:3] == [
         "Which form do I need for travel",

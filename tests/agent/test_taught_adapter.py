@@ -104,7 +104,7 @@ def test_without_what_was_taught_the_model_s_own_word_counts(
 
 def test_parts_that_an_adapter_answers_alike_are_looked_up(expert: Expert) -> None:
     reply = expert.ask(TERM)
-    assert [part.route for part in reply.parts] == ["hybrid", "retrieval"]
+    assert [part.route for part in reply.parts] == ["expert", "retrieval"]
     assert "8 years" in (reply.answer.text or "")
     assert "6-7 months" in (reply.answer.text or "")
     assert reply.answer.citations[-1].document == PAGES[0]

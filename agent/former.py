@@ -8,6 +8,7 @@ from agent.reply import Answered
 from agent.router.decision import Fact
 from agent.routes import Routes
 from agent.ways import OnText
+from pipelines import taught
 from pipelines.former import load_calibration, signs
 from pipelines.quote import QuoteAnswerer
 from pipelines.search import Found, retrieve
@@ -53,11 +54,15 @@ class Former:
         return replace(answered, answer=answer, took=took)
 
     def _said_again(self, fact: Fact, searched: str) -> float:
-        """Return how sure the adapter is where it says to a question what it was taught."""
+        """Return how sure the adapter is where it says, as it is asked, what it was taught."""
         if fact.answer is None:
             return 0.0
-        said = self._routes.take("expert", fact.adapter, searched, None).answer
-        return said.confidence if said.text and same_words(said.text, fact.answer) else 0.0
+        expert = self._routes.expert(fact.adapter)
+        expert.warm_up()
+        recalled = expert.recall(searched)
+        if recalled.features is None or not same_words(recalled.said, fact.answer):
+            return 0.0
+        return taught.load_calibration().answer.probability(recalled.features)
 
     def look(self, fact: Fact) -> Found:
         """Return what the documents that a fact rests on have on it now."""

@@ -21,7 +21,8 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     """Return a row's cells that answer, or say of what, and where the very answer stands in them.
 
     Those are the cells that the very answer stands in, that have a word of the question, or money
-    where it asks for some. Any other text is returned as it is.
+    where it asks for some. Any other text is returned as it is, and so is a row of which no cell
+    says of what.
 
     :param row: Its cells, as :func:`pipelines.convert.extracted.row_text` writes them.
     :param very: Where the words that answer begin and end in the row.
@@ -34,12 +35,14 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     very = begins, max(begins, very[0] + len(row[very[0] : very[1]].rstrip(BETWEEN)))
     asked, asks_money = _telling(question), bool(_ASKS_MONEY.search(question))
     kept: list[str] = []
-    start, length = 0, 0
+    start, length, is_told = 0, 0, False
     first, last = very
     for cell in cells:
         end = start + len(cell)
         answers = start < very[1] and very[0] < end
-        if answers or asked & _telling(cell) or (asks_money and _MONEY.search(cell)):
+        says_of_what = bool(asked & _telling(cell))
+        is_told |= says_of_what
+        if answers or says_of_what or (asks_money and _MONEY.search(cell)):
             if start <= very[0] < end:
                 first = length + very[0] - start
             if start < very[1] <= end:
@@ -47,7 +50,7 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
             kept.append(cell)
             length += len(cell) + len(BETWEEN)
         start = end + len(BETWEEN)
-    return (BETWEEN.join(kept), (first, last)) if kept else (row, very)
+    return (BETWEEN.join(kept), (first, last)) if is_told else (row, very)
 
 
 def _telling(text: str) -> set[str]:

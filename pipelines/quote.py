@@ -27,6 +27,7 @@ OF_ANSWER = (
     *("best", "second", "reader", "late", "late_of_piece"),
     *("rank_score", "rank_score_ahead"),
 )
+_STOPS = tuple(".!?…。！？\"'”’)]")
 # Log odds in place of a second sentence where there is one only.
 _NO_SECOND = -8.0
 # Where the answer before the documents changed is known: log odds that a sentence gains which has
@@ -257,16 +258,19 @@ def _quoted(
     first = chosen[0]
     if len(chosen) == 2 and chosen[1].piece == first.piece:
         chosen = sorted(chosen, key=lambda candidate: candidate.start)
-    texts, very_answers, length = [], [], 0
+    told = ""
+    very_answers = []
     for candidate in chosen:
         very = (candidate.reading.start - candidate.start, candidate.reading.end - candidate.start)
         whole = evidence[candidate.piece].text[candidate.start : candidate.end]
         text, (start, end) = telling_cells(question, whole, very)
-        very_answers.append((candidate is not first, (start + length, end + length)))
-        texts.append(text)
-        length += len(text) + 1
+        if told:
+            # What has no stop of its own, such as a row or an item of a list, ends its line.
+            told += " " if told.endswith(_STOPS) else "\n"
+        very_answers.append((candidate is not first, (start + len(told), end + len(told))))
+        told += text
     return Answer(
-        " ".join(texts),
+        told,
         sure,
         tuple(_cited(evidence, candidate) for candidate in chosen),
         highlights=tuple(stretch for _, stretch in sorted(very_answers)),

@@ -37,15 +37,19 @@ def test_a_row_is_cut_down_to_what_tells(question: str, very: str, text: str) ->
 
 
 def test_an_answer_over_several_cells_keeps_them() -> None:
-    assert told("Who?", ROW, "PIRTEK | Type: PM01") == (
+    assert told("Whose leak?", ROW, "PIRTEK | Type: PM01") == (
         "Text: mcv servo hose leak PIRTEK | Type: PM01",
         "PIRTEK | Type: PM01",
     )
 
 
+def test_a_row_that_says_nothing_of_what_is_asked_stays_whole() -> None:
+    assert told("Who came late?", ROW, "3.0") == (ROW, "3.0")
+
+
 @pytest.mark.parametrize("very", [" | ", "D | ", " | Text: mcv", ""])
 def test_an_answer_that_begins_or_ends_between_cells_stands_within_them(very: str) -> None:
-    text, inside = told("What is it?", ROW, very)
+    text, inside = told("What is it for?", ROW, very)
     assert text
     assert inside in text
     assert inside == very.strip(" |")

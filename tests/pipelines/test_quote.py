@@ -53,6 +53,25 @@ def test_what_stands_in_a_former_answer_s_place_is_quoted(answerer: QuoteAnswere
     assert answer.text == "Full-time staff have 20 days of annual leave."
 
 
+def test_rows_are_cut_down_and_stand_on_lines_of_their_own(answerer: QuoteAnswerer) -> None:
+    rows = [
+        f"{number} | Asset: D | Text: hose of the {place} burst | Type: PM01 | Cost: {cost}"
+        for number, place, cost in ((7, "boom", "848.28"), (9, "bucket", "120.5"))
+    ]
+    asked = "What did the burst hose cost?"
+    answer = answerer.run(asked, [piece(row, f"{n}.csv") for n, row in enumerate(rows)])["answer"]
+    assert answer.text is not None
+    lines = answer.text.split("\n")
+    assert set(lines) <= {
+        "Text: hose of the boom burst | Cost: 848.28",
+        "Text: hose of the bucket burst | Cost: 120.5",
+    }
+    assert len(lines) == len(answer.citations) == len(answer.highlights)
+    assert {citation.quote for citation in answer.citations} <= set(rows)
+    told = {answer.text[start:end] for start, end in answer.highlights}
+    assert told <= {"848.28", "120.5"}
+
+
 def test_a_sentence_that_stands_twice_is_quoted_once(answerer: QuoteAnswerer) -> None:
     again = piece("Full-time  staff have 20 days of annual leave.", "summary.md")
     answer = answerer.run(ASKED, [piece(LEAVE), again])["answer"]

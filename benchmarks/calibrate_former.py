@@ -21,14 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from freshness import Taught, handbook, index, medical_pages, pairs, publish
+from freshness import Taught, handbook, index, indexed, medical_pages, pairs, publish
 from report import report
 from sklearn.linear_model import LogisticRegression
 
 from agent.former import Former
 from agent.router.statistics import auroc, calibration_error
 from agent.routes import Routes
-from agent.workspace import Workspace
 
 INDUSTRIES = ("hr", "maintenance", "health")
 THRESHOLD = 0.5
@@ -53,11 +52,7 @@ def ask(taught: Taught, most: int | None) -> list[Row]:
     known = set(random.Random(1).sample(facts, len(facts) // 2))
     asked = pairs(taught.folder / "know_how_paraphrased.jsonl")
     with tempfile.TemporaryDirectory() as temporary:
-        folder, workspace = Path(temporary) / "docs", Workspace(Path(temporary) / ".expert")
-        folder.mkdir()
-        for file, text in taught.documents.items():
-            (folder / file).write_text(text, encoding="utf-8")
-        index(workspace, folder)
+        folder, workspace = indexed(taught, Path(temporary))
         publish(workspace, taught, True, known)
         for file, text in taught.documents.items():
             (folder / file).write_text(f"{text}\nRevised.\n", encoding="utf-8")

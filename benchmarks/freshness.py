@@ -115,6 +115,16 @@ def index(workspace: Workspace, folder: Path) -> None:
         indexer.index_paths([folder])
 
 
+def indexed(taught: Taught, within: Path) -> tuple[Path, Workspace]:
+    """Return the folder that the documents are written into, and the workspace that has them."""
+    folder, workspace = within / "docs", Workspace(within / ".expert")
+    folder.mkdir()
+    for file, text in taught.documents.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    index(workspace, folder)
+    return folder, workspace
+
+
 def publish(
     workspace: Workspace, taught: Taught, keeps_sources: bool, facts: Container[str] | None = None
 ) -> None:
@@ -202,11 +212,7 @@ def asked(workspace: Workspace, taught: Taught, changed: Mapping[str, Change]) -
 
 def measure(taught: Taught, keeps_sources: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as temporary:
-        folder, workspace = Path(temporary) / "docs", Workspace(Path(temporary) / ".expert")
-        folder.mkdir()
-        for file, text in taught.documents.items():
-            (folder / file).write_text(text, encoding="utf-8")
-        index(workspace, folder)
+        folder, workspace = indexed(taught, Path(temporary))
         publish(workspace, taught, keeps_sources)
         changed = change_half(folder, taught)
         index(workspace, folder)

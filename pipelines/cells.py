@@ -14,6 +14,7 @@ _ASKS_MONEY = re.compile(
     re.IGNORECASE,
 )
 _MONEY = re.compile(r"[$€£]|\b(?:cost|price|amount|charge|fare|pay|total)", re.IGNORECASE)
+_LETTERS = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]|\w{3}")
 
 
@@ -21,8 +22,8 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     """Return a row's cells that answer, or say of what, and where the very answer stands in them.
 
     Those are the cells that the very answer stands in, that have a word of the question, or money
-    where it asks for some. Any other text is returned as it is, and so is a row of which no cell
-    says of what.
+    where it asks for some, and the first one with words, which tends to name the row. Any other
+    text is returned as it is, and so is a row of which no cell says of what.
 
     :param row: Its cells, as :func:`pipelines.convert.extracted.row_text` writes them.
     :param very: Where the words that answer begin and end in the row.
@@ -34,6 +35,7 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     begins = very[0] + len(row[very[0] : very[1]]) - len(row[very[0] : very[1]].lstrip(BETWEEN))
     very = begins, max(begins, very[0] + len(row[very[0] : very[1]].rstrip(BETWEEN)))
     asked, asks_money = _telling(question), bool(_ASKS_MONEY.search(question))
+    names = next((cell for cell in cells if _LETTERS.search(cell.partition(": ")[2])), None)
     kept: list[str] = []
     start, length, is_told = 0, 0, False
     first, last = very
@@ -42,7 +44,8 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
         answers = start < very[1] and very[0] < end
         says_of_what = bool(asked & _telling(cell))
         is_told |= says_of_what
-        if answers or says_of_what or (asks_money and _MONEY.search(cell)):
+        has_money = asks_money and _MONEY.search(cell)
+        if answers or says_of_what or has_money or cell is names:
             if start <= very[0] < end:
                 first = length + very[0] - start
             if start < very[1] <= end:

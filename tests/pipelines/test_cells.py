@@ -26,10 +26,10 @@ def told(question: str, row: str, very: str) -> tuple[str, str]:
         (
             "What were we charged for the leak?",
             "3.0",
-            "Text: mcv servo hose leak PIRTEK | Cost: 848.28 | Hours: 3.0",
+            "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28 | Hours: 3.0",
         ),
-        ("Who mended the hose?", "PIRTEK", "Text: mcv servo hose leak PIRTEK"),
-        ("Which rule, 1 or 3?", "Rule_1_3_54", "Rule: Rule_1_3_54"),
+        ("Who mended the hose?", "PIRTEK", "Asset: D | Text: mcv servo hose leak PIRTEK"),
+        ("Which rule, 1 or 3?", "Rule_1_3_54", "Asset: D | Rule: Rule_1_3_54"),
     ],
 )
 def test_a_row_is_cut_down_to_what_tells(question: str, very: str, text: str) -> None:
@@ -38,7 +38,7 @@ def test_a_row_is_cut_down_to_what_tells(question: str, very: str, text: str) ->
 
 def test_an_answer_over_several_cells_keeps_them() -> None:
     assert told("Whose leak?", ROW, "PIRTEK | Type: PM01") == (
-        "Text: mcv servo hose leak PIRTEK | Type: PM01",
+        "Asset: D | Text: mcv servo hose leak PIRTEK | Type: PM01",
         "PIRTEK | Type: PM01",
     )
 

@@ -63,8 +63,8 @@ def test_rows_are_cut_down_and_stand_on_lines_of_their_own(answerer: QuoteAnswer
     assert answer.text is not None
     lines = answer.text.split("\n")
     assert set(lines) <= {
-        "Text: hose of the boom burst | Cost: 848.28",
-        "Text: hose of the bucket burst | Cost: 120.5",
+        "Asset: D | Text: hose of the boom burst | Cost: 848.28",
+        "Asset: D | Text: hose of the bucket burst | Cost: 120.5",
     }
     assert len(lines) == len(answer.citations) == len(answer.highlights)
     assert {citation.quote for citation in answer.citations} <= set(rows)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from haystack import Pipeline
     from haystack.tools.tool import Tool
 
+    from adapters.registry import RegisteredAdapter
     from agent.router.router import Router
     from pipelines.agent_answerer import AgentAnswerer
     from pipelines.closed_book import AdapterAnswerer
@@ -259,22 +260,23 @@ class Routes:
         way = replace(from_documents(answerer, writes), changed=changed)
         return replace(way, tables_for=self.tables_for) if route == "retrieval" else way
 
+    def _adapter(self, adapter: str) -> "RegisteredAdapter":
+        from adapters.registry import Registry
+
+        return Registry(self._workspace.adapters_folder).get(adapter)
+
     def _changed(self, adapter: str) -> tuple[str, ...]:
         """Return the documents that have changed since an adapter learned from them."""
-        from adapters.registry import Registry
         from agent.freshness import freshness_of
 
-        card = Registry(self._workspace.adapters_folder).get(adapter).card
+        card = self._adapter(adapter).card
         fresh = freshness_of(self._workspace, {adapter: card})[adapter]
         return fresh.documents if fresh is not None else ()
 
     def _learned_to_read(self, adapter: str) -> bool:
         """Whether an adapter was trained with passages, or nobody knows what it was taught."""
-        from adapters.registry import Registry
-        from pipelines.taught import keeps_answers
-
-        card = Registry(self._workspace.adapters_folder).get(adapter).card
-        return not keeps_answers(card) or bool(card.hyperparameters.get("with_retrieval"))
+        knows = self.knows_what_was_taught(adapter)
+        return not knows or bool(self._adapter(adapter).card.hyperparameters.get("with_retrieval"))
 
     def _is_outdated(self, adapter: str, question: str) -> bool:
         """Whether a question may ask for what an adapter learned from changed documents."""
@@ -296,19 +298,17 @@ class Routes:
 
     def knows_what_was_taught(self, adapter: str) -> bool:
         """Whether an adapter's card keeps what it was taught, so that its memory can be judged."""
-        from adapters.registry import Registry
         from pipelines.taught import keeps_answers
 
-        return keeps_answers(Registry(self._workspace.adapters_folder).get(adapter).card)
+        return keeps_answers(self._adapter(adapter).card)
 
     def _taught(self, adapter: str) -> "Taught | None":
         """Return what an adapter was taught; None where its card does not keep it."""
-        from adapters.registry import Registry
         from pipelines.taught import Taught
 
         if not self.knows_what_was_taught(adapter):
             return None
-        found = Registry(self._workspace.adapters_folder).get(adapter)
+        found = self._adapter(adapter)
         card, embedder = found.card, self.router.embedder
         known = self.router.memory.adapters.get(found.name)
         if known is not None and known.questions == card.questions:
@@ -329,12 +329,10 @@ class Routes:
         return self._hybrids[adapter]
 
     def _generator(self, adapter: str | None) -> "PhiChatGenerator":
-        from adapters.registry import Registry
-
         precision = None
         if adapter is not None:
             # Before the model is loaded, which takes a while.
-            card = Registry(self._workspace.adapters_folder).get(adapter).card
+            card = self._adapter(adapter).card
             # It learned to make up for what NF4 rounds away, which another precision does not.
             precision = "nf4" if card.method == "qlora" else None
         if precision not in self._generators:

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ from routing_outcomes import outcomes, read_outcomes
 from routing_speed import save, speed
 
 from agent.router.classifier import Scores, thresholds
-from agent.router.speller import Speller
+from agent.router.speller import Speller, reads_whole
 from agent.router.statistics import auroc, calibration_error, calibration_interval
 from agent.router.train import Questions, Trained, last_layers, noisy, train
 from pipelines.embed.embedder import Embedder
@@ -68,7 +69,7 @@ class Bench:
 
     def __init__(self, embedder: Embedder, tune: bool, epochs: int, seed: int) -> None:
         self.embedder, self._epochs, self._seed = embedder, epochs, seed
-        self._tune = tune
+        self._tune, self._is_word = tune, partial(reads_whole, embedder)
 
     def learn(self, task: Task, share: float | None) -> Learned:
         """Train on a task's questions, and some of them again with slips of the finger."""
@@ -96,7 +97,11 @@ class Bench:
 
     def questions(self, questions: Labelled, speller: Speller | None) -> Questions:
         """Return encoded questions, mended before where there is a speller."""
-        texts = [speller.mend(text) if speller else text for text, _ in questions]
+
+        def mended(text: str) -> str:
+            return speller.mend(text, is_word=self._is_word) if speller else text
+
+        texts = [mended(text) for text, _ in questions]
         return Questions(self.embedder.embed_queries(texts), np.array([at for _, at in questions]))
 
     def ask(self, learned: Learned, questions: Labelled, mend: bool = True) -> Scores:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from agent.router.classifier import Classifier
-from agent.router.speller import Speller
+from agent.router.speller import Speller, reads_whole
 from pipelines.embed.embedder import Embedder
 from pipelines.embed.model_files import find_model
 from pipelines.embed.opening import open_embedder
@@ -137,14 +138,17 @@ class _Decider:
         self._limit = json.loads((folder / "limit.json").read_text(encoding="utf-8"))
 
     def decide(self, text: str) -> str | None:
-        encoding = self._embedder.embed_query(self._speller.mend(text))
+        encoding = self._embedder.embed_query(self._mended(text))
         scores = self._classifier.run([encoding])
         if scores.out_of_scope[0] >= self._limit:
             return None
         return self._classifier.labels[int(scores.classes[0].argmax())]
 
     def decide_all(self, texts: Sequence[str]) -> None:
-        self._classifier.run(self._embedder.embed_queries(texts))
+        self._classifier.run(self._embedder.embed_queries(list(map(self._mended, texts))))
+
+    def _mended(self, text: str) -> str:
+        return self._speller.mend(text, is_word=partial(reads_whole, self._embedder))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ from agent.router.outdated import Outdated, outdated
 from agent.router.policy import Policy
 from agent.router.remember import is_anything, is_current, remember
 from agent.router.speller import FILE as WORDS
-from agent.router.speller import Speller
+from agent.router.speller import Speller, reads_whole
 from agent.router.success import FILE, Success, shipped
 from agent.router.versions import DEFAULT, Versions
 from agent.workspace import Workspace
@@ -172,7 +173,11 @@ class Router:
 
     def _mended(self, asked: str) -> str:
         text = asked.strip()
-        return text if self._speller is None else self._speller.mend(text, self._is_known)
+        return (
+            text
+            if self._speller is None
+            else self._speller.mend(text, self._is_known, partial(reads_whole, self.embedder))
+        )
 
     def _is_known(self, word: str) -> bool:
         """Whether a word stands in the workspace as it is now; the speller was made before."""

@@ -17,7 +17,7 @@ from torch.nn import functional
 from agent.errors import RouterError
 from agent.router.calibration import fit_logistic, fit_temperature
 from agent.router.classifier import Classifier, Heads, features_of, plain_features, signs
-from agent.router.tuned import TunedLayers, padded
+from agent.router.tuned import TunedLayers, batches_of, padded
 from pipelines.embed.embedder import Floats, QueryEncoding
 
 # Normalised features are made this long, as softmax needs room.
@@ -29,6 +29,10 @@ _FOLDS = 5
 _FEW = 5_000
 _HELD_OUT = 0.1
 _PROTOTYPES, _MOST_PROTOTYPES = 5, 1024
+# Questions that the scales of the tuned layers' int8 products are fixed by.
+_SAMPLED = 512
+# Mean cosine of vectors in int8 to those in fp32, below which the latter are kept.
+_LEAST_COSINE = 0.99
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and their total."""
@@ -99,7 +103,8 @@ def train(
         net = _Net(len(labels), questions, body)
         _learn(net, questions, epochs, seed, progress)
         # Neither knows what the other does: their logits are added.
-        heads, graph = _added(net.heads(), heads), net.export()
+        samples = questions.at(chance.permutation(len(questions))[:_SAMPLED])
+        heads, graph = _added(net.heads(), heads), net.export(samples)
     layers = _layers(graph)
     features = features_of(questions.encodings, layers)
     heads = replace(heads, prototypes=_prototypes(features, questions.wanted, chance))
@@ -222,16 +227,22 @@ class _Net(nn.Module):
                 np.zeros((0, len(out)), dtype=np.float32),
             )
 
-    def export(self) -> bytes:
-        """Return the tuned layers as an ONNX graph, BERT's operators fused."""
+    def export(self, samples: Questions) -> bytes:
+        """Return the tuned layers as an ONNX graph, BERT's operators fused.
+
+        Products are in int8, unless that changes the vectors of the samples.
+        """
         from pipelines.embed.export import fuse
+        from pipelines.embed.quantise import quantise
 
         assert self.tuned is not None  # noqa: S101 - only called when it is
         width = self.classes.in_features
         example = torch.zeros(2, 7, width), torch.ones(2, 7)
         axes = {0: "texts", 1: "tokens"}
         with TemporaryDirectory() as folder:
-            raw, target = Path(folder) / "raw.onnx", Path(folder) / "layers.onnx"
+            raw, fused, target = (
+                Path(folder) / f"{name}.onnx" for name in ("raw", "fused", "int8")
+            )
             torch.onnx.export(
                 self.tuned.eval(),
                 example,
@@ -242,8 +253,22 @@ class _Net(nn.Module):
                 opset_version=17,
                 dynamo=False,
             )
-            fuse(raw, target)
-            return target.read_bytes()
+            fuse(raw, fused)
+            quantise(fused, target, list(_in_batches(samples)))
+            exact, rounded = (
+                TunedLayers(path).run([one.tokens for one in samples.encodings if one.tokens])
+                for path in (fused, target)
+            )
+            harmless = float((exact * rounded).sum(axis=1).mean()) >= _LEAST_COSINE
+            return (target if harmless else fused).read_bytes()
+
+
+def _in_batches(questions: Questions) -> Iterator[dict[str, Floats]]:
+    """Yield the states of questions and their masks, as the tuned layers take them."""
+    texts = [one.tokens for one in questions.encodings if one.tokens is not None]
+    for places in batches_of(texts):
+        states, mask = padded([texts[at].states for at in places])
+        yield {"states": states, "mask": mask}
 
 
 def _learn(

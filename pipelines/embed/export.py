@@ -70,7 +70,7 @@ def run_export(module: str, *arguments: str) -> str | None:
 def _export(folder: Path, target: Path, precision: Precision) -> None:
     import torch
 
-    from pipelines.embed.quantise import quantise
+    from pipelines.embed.quantise import quantise, sample_texts
     from pipelines.embed.torch_model import SentenceEncoder
 
     reference = SentenceEncoder(folder).eval()
@@ -111,7 +111,7 @@ def _export(folder: Path, target: Path, precision: Precision) -> None:
     else:
         fused = target / "fused.onnx"
         fuse(raw, fused)
-        quantise(fused, target / "model.onnx", target / "tokenizer.json")
+        quantise(fused, target / "model.onnx", list(sample_texts(target / "tokenizer.json")))
         fused.unlink()
     raw.unlink()
 

@@ -10,7 +10,7 @@ a scale for each output channel.
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from onnx import helper, numpy_helper
 
 from pipelines.embed.embedder import Floats
 
-Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
+Inputs = Mapping[str, NDArray[Any]]
+"""A batch, by the names of a graph's inputs; ``mask`` or ``attention_mask`` is 1 at tokens."""
 
 # Sentences of United States government documents, table rows, questions, other scripts. Their
 # extremes are taken as they are: 5 % beyond them made other texts coarser (cosine .9970, .9975).
@@ -34,14 +35,13 @@ _LARGEST_WEIGHT = 127
 _KEPT_EXACT = 2
 
 
-def quantise(source: Path, target: Path, tokenizer: Path) -> None:
+def quantise(source: Path, target: Path, batches: Sequence[Inputs]) -> None:
     """Write a graph whose products with constant matrices run in int8.
 
-    :param source: An ONNX graph with inputs ``input_ids`` and ``attention_mask``.
+    :param source: An ONNX graph that takes states or tokens, and a mask of them.
     :param target: Where to write the other.
-    :param tokenizer: The encoder's ``tokenizer.json``.
+    :param batches: What to fix the scales by; see :func:`sample_texts`.
     """
-    batches = list(_sample_batches(tokenizer))
     model = onnx.load(str(source))
     weights = {tensor.name: tensor for tensor in model.graph.initializer if len(tensor.dims) == 2}
     groups: dict[str, list[Any]] = {}
@@ -174,8 +174,11 @@ def _round_matrix(matrix: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.rint(matrix / columns).astype(np.int8), columns.astype(np.float32)
 
 
-def _sample_batches(tokenizer: Path) -> Iterator[Batch]:
-    """Yield the sample texts' token ids and masks, texts of like length together."""
+def sample_texts(tokenizer: Path) -> Iterator[Inputs]:
+    """Yield the sample texts for an encoder, texts of like length together.
+
+    :param tokenizer: The encoder's ``tokenizer.json``.
+    """
     from tokenizers import Tokenizer
 
     texts = json.loads(_SAMPLES.read_text(encoding="utf-8"))
@@ -189,11 +192,11 @@ def _sample_batches(tokenizer: Path) -> Iterator[Batch]:
         for row, tokens in enumerate(batch):
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
-        yield ids, mask
+        yield {"input_ids": ids, "attention_mask": mask}
 
 
 def _sample_inputs(
-    model: Any, names: list[str], batches: Sequence[Batch]
+    model: Any, names: list[str], batches: Sequence[Inputs]
 ) -> dict[str, tuple[Floats, Floats, Floats]]:
     """Return for each tensor its channels' least and greatest values, and some rows."""
     import onnxruntime
@@ -207,13 +210,14 @@ def _sample_inputs(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(watched.SerializeToString(), options)
-    total = sum(int(mask.sum()) for _, mask in batches)
+    masks = [batch["attention_mask" if "attention_mask" in batch else "mask"] for batch in batches]
+    total = sum(int(mask.sum()) for mask in masks)
     step = max(1, total // _SAMPLED_TOKENS)
     low: dict[str, Floats] = {}
     high: dict[str, Floats] = {}
     rows: dict[str, list[Floats]] = {name: [] for name in names}
-    for ids, mask in batches:
-        values = session.run(names, {"input_ids": ids, "attention_mask": mask})
+    for batch, mask in zip(batches, masks, strict=True):
+        values = session.run(names, dict(batch))
         for name, value in zip(names, values, strict=True):
             real = value[mask.astype(bool)]
             low[name] = np.minimum(low.get(name, real.min(axis=0)), real.min(axis=0))

@@ -47,7 +47,7 @@ def _export(target: Path) -> None:
     from tokenizers import Tokenizer
 
     from pipelines.embed.export import fuse
-    from pipelines.embed.quantise import quantise
+    from pipelines.embed.quantise import quantise, sample_texts
     from pipelines.read.torch_reader import load_reader
 
     folder = find_model("minilm").folder
@@ -71,7 +71,7 @@ def _export(target: Path) -> None:
             dynamo=False,
         )
     fuse(raw, fused)
-    quantise(fused, target / "model.onnx", target / "tokenizer.json")
+    quantise(fused, target / "model.onnx", list(sample_texts(target / "tokenizer.json")))
     raw.unlink()
     fused.unlink()
     _verify(reader, target, tokenizer)

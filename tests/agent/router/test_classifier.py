@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from agent.errors import RouterError
 from agent.router.classifier import Classifier, Scores, plain_features, thresholds
 from agent.router.train import Questions, last_layers, train
+from agent.router.tuned import TunedLayers
 from pipelines.embed import open_embedder
 from pipelines.embed.embedder import QueryEncoding
 from pipelines.embed.model_files import find_model
@@ -62,6 +64,23 @@ def test_tuned_layers_go_on_from_the_states_of_the_encoder(
         assert np.allclose(one, other, atol=1e-6)
     alone = np.concatenate([loaded.run([one]).classes for one in asked])
     assert np.allclose(alone, loaded.run(asked).classes, atol=1e-4)
+
+
+def test_tuned_layers_multiply_in_int8_and_give_many_what_they_give_one(
+    questions: Questions, asked, tmp_path: Path
+) -> None:
+    body = last_layers(find_model("minilm").folder)
+    found = train(LABELS, questions, calibration=questions, body=body, epochs=1)
+    (tmp_path / "layers.onnx").write_bytes(found.layers)
+    nodes = onnx.load(str(tmp_path / "layers.onnx")).graph.node
+    assert [node.op_type for node in nodes].count("MatMulIntegerToFloat") > 4
+    layers = TunedLayers(tmp_path / "layers.onnx")
+    long = open_embedder("minilm").embed_queries(["press " * 200, "salary day " * 90])
+    texts = [one.tokens for one in (*questions.encodings, *long, *asked) if one.tokens] * 12
+    together = layers.run(texts)
+    alone = np.concatenate([layers.run([text]) for text in texts[:23]])
+    assert np.allclose(together[:23], alone, atol=1e-5)
+    assert np.allclose(together[-23:], alone, atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_classifier(questions: Questions, asked) -> None:

@@ -66,6 +66,19 @@ def configured(
     return TrainingConfig(base=base, method=method, row_tokens=batch_tokens, **options)  # type: ignore[arg-type]
 
 
+def rehearsed(prepared: "Prepared", method: str) -> list[Example]:
+    """Return what is to be rehearsed: reading, where rows bring no passages and a base is kept.
+
+    :param method: How it is trained.
+    """
+    if prepared.grounded is not None or method == "full":
+        return []
+    # Haystack is imported with it.
+    from agent.rehearsal import reading
+
+    return reading()
+
+
 def card_of(
     name: str,
     base: "ModelFiles",

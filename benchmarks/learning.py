@@ -34,6 +34,7 @@ from adapters.training.examples import Example
 from adapters.training.read import read_examples
 from adapters.training.run import train
 from adapters.training.squad import same_words
+from agent.rehearsal import reading
 from pipelines.closed_book import AdapterAnswerer
 from pipelines.embed.opening import open_embedder
 from pipelines.generators import PhiChatGenerator
@@ -57,16 +58,23 @@ class Setting:
     epochs: float = 20.0
     tokens: int = 256
     reword: bool = True
+    rehearse: bool = True
 
     def __str__(self) -> str:
-        written = "" if self.reword else ", as written"
-        return f"rank {self.rank}, rate {self.rate:g}, {self.epochs:g} epochs{written}"
+        asked = f"rank {self.rank}, rate {self.rate:g}, {self.epochs:g} epochs"
+        return ", ".join([asked, *self.switched_off])
+
+    @property
+    def switched_off(self) -> list[str]:
+        """What else is done unless it is switched off."""
+        return ["as written"] * (not self.reword) + ["no rehearsal"] * (not self.rehearse)
 
 
 BEST = Setting()
 SWEEP = (
     BEST,
     replace(BEST, reword=False),
+    replace(BEST, rehearse=False),
     replace(BEST, rank=4),
     replace(BEST, rank=8),
     replace(BEST, rank=32),
@@ -107,7 +115,8 @@ def learn(
         answers=0,
     )
     started = time.perf_counter()
-    result = train(config, pairs, (), folder=folder)
+    rehearsal = reading() if setting.rehearse else ()
+    result = train(config, pairs, (), folder=folder, rehearsal=rehearsal)
     seconds = time.perf_counter() - started
     model = load_model(base)
     others = answer_scores(model, paraphrased, result.folder)
@@ -193,7 +202,7 @@ def _changed(setting: Setting) -> str:
         return str(setting)
     names = {"rank": setting.rank, "rate": setting.rate, "epochs": setting.epochs}
     changed = [f"{name} {value:g}" for name, value in names.items() if value != getattr(BEST, name)]
-    return ", ".join(changed if setting.reword else [*changed, "as written"])
+    return ", ".join([*changed, *setting.switched_off])
 
 
 def main() -> None:
@@ -205,6 +214,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=BEST.rate)
     parser.add_argument("--epochs", type=float, default=BEST.epochs)
     parser.add_argument("--as-written", action="store_true", help="do not vary questions")
+    parser.add_argument("--rehearse", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--sweep", action="store_true", help="change one setting at a time")
     parser.add_argument("--plot", type=Path, help="SVG file to draw a sweep into")
     parser.add_argument("--quick", action="store_true")
@@ -215,7 +225,13 @@ def main() -> None:
         pairs, paraphrased = pairs[:20], paraphrased[:20]
     figures: dict[str, float | int | str] = {"model": options.model}
     found = []
-    one_setting = Setting(options.rank, options.rate, options.epochs, reword=not options.as_written)
+    one_setting = Setting(
+        options.rank,
+        options.rate,
+        options.epochs,
+        reword=not options.as_written,
+        rehearse=options.rehearse,
+    )
     for setting in SWEEP if options.sweep else (one_setting,):
         with tempfile.TemporaryDirectory() as folder:
             one = learn(options.model, Path(folder), pairs, paraphrased, setting)

@@ -55,6 +55,9 @@ class _Block:
 
 _Rendered = tuple[list[int], list[int]]
 
+# Of a row that is not learned from, see adapters.training.rehearsal.
+REHEARSED = "rehearsed"
+
 # Shorter ones would leave a processor idle.
 _LEAST_TOKENS = 256
 
@@ -120,6 +123,7 @@ def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "position_ids": positions(pieces),
         "pieces": pieces,
         "tokens": row["tokens"][0],
+        REHEARSED: bool(row.get(REHEARSED)),
     }
 
 

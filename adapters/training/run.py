@@ -44,6 +44,7 @@ def train(
     held_out: Sequence[Example],
     *,
     folder: Path,
+    rehearsal: Sequence[Example] = (),
     on_progress: Watcher | None = None,
     keep_checkpoints: bool = False,
 ) -> TrainingResult:
@@ -56,6 +57,9 @@ def train(
     :param train: What to learn from.
     :param held_out: What to measure on; with none the last weights are kept, not the best.
     :param folder: Where to; made if missing. Checkpoints are in it until the end.
+    :param rehearsal: What the base does well and is not to forget; some of it is shown among
+        what is learned from, see :mod:`adapters.training.rehearsal`. Not for method full, which
+        keeps no base.
     :param on_progress: Told of each step.
     :param keep_checkpoints: Leave them there at the end, for a caller that has more to do which
         can fail: resumed, such a run has ended already. The caller clears them.
@@ -87,7 +91,7 @@ def train(
             "in the checkout, pip install -e '.[train]'"
         ) from None
     with quiet(), _writing(folder):
-        result = _Run(config, train, held_out, folder, told).result()
+        result = _Run(config, train, held_out, rehearsal, folder, told).result()
     if not keep_checkpoints:
         Checkpoints(folder).clear()
     return result
@@ -119,12 +123,14 @@ class _Run:
         config: TrainingConfig,
         train: Sequence[Example],
         held_out: Sequence[Example],
+        rehearsal: Sequence[Example],
         folder: Path,
         told: Watcher,
     ) -> None:
         from adapters.training.base_model import weights_type
 
         self._config, self._train, self._held_out = config, train, held_out
+        self._rehearsal = () if config.method == "full" else rehearsal
         self._folder, self._told = folder, told
         self._device = choose_device(config.device)
         self._dtype = weights_type(config.method, self._device, config.precision)
@@ -168,13 +174,13 @@ class _Run:
             tokens_per_s=speed,
             peak_memory=peak,
             versions={name: metadata.version(name) for name in _LIBRARIES},
-            hyperparameters=self._settled,
+            hyperparameters=self._settled | {"rehearsal": bool(self._rehearsal)},
             said=tuple(self._said),
         )
 
     def _trained(self) -> tuple["Trainer", float | None]:
         """Return the trainer after its last step, and the held-out loss before its first."""
-        from adapters.training import rows, whole_row
+        from adapters.training import rehearsal, rows, whole_row
         from adapters.training.base_model import add_adapter, load_base
         from adapters.training.room import fit
         from adapters.training.trainer import Trainer
@@ -188,7 +194,7 @@ class _Run:
         markup = ChatMarkup(config.base.folder)
         window = architecture.context_length
         multiple = whole_row.MULTIPLE if whole_row.is_for(self._device) else 1
-        packed = rows.pack(
+        learned = packed = rows.pack(
             examples,
             markup,
             config.row_tokens,
@@ -196,6 +202,11 @@ class _Run:
             multiple=multiple,
             least_rows=max(1, round(config.least_steps * config.rows / config.epochs)),
         )
+        if self._rehearsal:
+            shown = rows.pack(
+                self._rehearsal, markup, rehearsal.ROW_TOKENS, window, multiple=multiple
+            )
+            packed = rehearsal.beside(learned, shown, config.seed)
         measured = (
             rows.pack(self._held_out, markup, config.row_tokens, window, multiple=multiple)
             if self._held_out
@@ -213,9 +224,12 @@ class _Run:
         self._said.append(
             f"{config.method} on {self._device.type} in {self._settled['precision']}: {said}"
         )
-        if packed.saved:
-            share = packed.saved / (packed.tokens + packed.saved)
+        if learned.saved:
+            share = learned.saved / (learned.tokens + learned.saved)
             self._said.append(f"{share:.0%} of tokens are shared and computed once.")
+        if self._rehearsal:
+            rehearsed = len(packed) - len(learned)
+            self._said.append(f"{rehearsed:,} of {len(packed):,} rows are rehearsed, not learned.")
         self._folder.mkdir(parents=True, exist_ok=True)
         resumed = self._resumed()
         if self._on_gpu:
@@ -263,6 +277,8 @@ class _Run:
 
     def _identity(self) -> dict[str, Any]:
         sides = {"examples": self._train, "held-out examples": self._held_out}
+        if self._rehearsal:
+            sides["rehearsed examples"] = self._rehearsal
         digests = {
             name: hashlib.sha256(
                 json.dumps([asdict(example) for example in examples]).encode()

@@ -21,8 +21,9 @@ from adapters.training.base_model import in_fp32, write_adapter
 from adapters.training.checkpoints import Checkpoints
 from adapters.training.config import TrainingConfig
 from adapters.training.loss import summed_loss
+from adapters.training.rehearsal import base_alone, forgetting
 from adapters.training.room import memory_taken
-from adapters.training.rows import Rows, collate
+from adapters.training.rows import REHEARSED, Rows, collate
 
 if TYPE_CHECKING:
     from adapters.chat_markup import ChatMarkup
@@ -66,7 +67,9 @@ class Trainer(SFTTrainer):
         self.seconds_here, self.tokens_here, self.steps_here = 0.0, 0, 0
         self.last_rate, self.peak_memory = 0.0, 0
         self._config, self._checkpoints, self._told = config, checkpoints, told
-        self._step_loss = 0.0
+        # Of what is learned: None in a step that only rehearses.
+        self._step_loss: float | None = None
+        self._last_loss = 0.0
         device = next(model.parameters()).device
         super().__init__(
             model=model,
@@ -200,7 +203,9 @@ class Trainer(SFTTrainer):
         # Between the two directions most is held.
         self.peak_memory = max(self.peak_memory, memory_taken(loss.device.type == "cuda"))
         loss = loss / (learned if num_items_in_batch is None else num_items_in_batch)
-        self._step_loss += _number(loss.item())
+        told = _number(loss.item())
+        if not inputs[REHEARSED]:
+            self._step_loss = told + (self._step_loss or 0.0)
         return loss
 
     def _loss(self, model: Any, inputs: dict[str, Any]) -> tuple[Tensor, int]:
@@ -223,6 +228,12 @@ class Trainer(SFTTrainer):
             base = model.get_base_model()
             states = base.model(**given).last_hidden_state.flatten(0, 1)
             loss = summed_loss(states[learned], base.lm_head.weight, targets[learned])
+            if inputs[REHEARSED]:
+                with base_alone(base):
+                    wanted = base.model(**given).last_hidden_state.flatten(0, 1)
+                # What fills a row up stands at its end.
+                own = slice(inputs["tokens"])
+                loss = loss + len(learned) * forgetting(states[own], wanted[own])
         return loss, len(learned)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
@@ -292,7 +303,7 @@ class _Watch(TrainerCallback):
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock."""
         self._started = time.perf_counter()
-        self._trainer._step_loss = 0.0
+        self._trainer._step_loss = None
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         """Note the rate: afterwards it is the next step's."""
@@ -305,7 +316,9 @@ class _Watch(TrainerCallback):
         trainer.seconds_here += taken
         trainer.kept["seconds"] += taken
         trainer.steps_here += 1
-        trainer._told(trainer, trainer._step_loss)
+        if trainer._step_loss is not None:
+            trainer._last_loss = trainer._step_loss
+        trainer._told(trainer, trainer._last_loss)
         # By what is done, not by steps: a run that ends by its time has fewer than it might.
         checked = math.floor(trainer.done * trainer.checks + 1e-9)
         if checked > trainer.kept["checked"]:

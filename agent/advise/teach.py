@@ -51,7 +51,7 @@ def teach(
     """
     from adapters.models import find_local
     from adapters.training.run import train
-    from agent.training import card_of, run_folder
+    from agent.training import card_of, rehearsed, run_folder
     from agent.training_data import prepare
 
     workspace.create()
@@ -83,6 +83,7 @@ def teach(
             prepared.train.examples,
             (),
             folder=folder,
+            rehearsal=rehearsed(prepared, config.method),
             on_progress=watch,
             keep_checkpoints=True,
         )

@@ -104,6 +104,12 @@ class _Share(click.FloatRange):
     show_default=True,
     help="Vary short questions' words each time, so that other wordings are understood.",
 )
+@click.option(
+    "--rehearse/--no-rehearse",
+    default=True,
+    show_default=True,
+    help="Show passages too, so that reading is not forgotten; not where rows bring their own.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first bad row.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="[default: as set]")
@@ -127,6 +133,7 @@ def command(
     refresh: bool,
     resume: bool,
     anew: bool,
+    rehearse: bool,
     strict: bool,
     dry_run: bool,
     as_json: bool,
@@ -158,6 +165,7 @@ def command(
         changed_since,
         check_name,
         configured,
+        rehearsed,
         remember,
         require_extra,
         run_folder,
@@ -215,6 +223,7 @@ def command(
                     prepared.train.examples,
                     prepared.held_out.examples,
                     folder=folder,
+                    rehearsal=rehearsed(prepared, method) if rehearse else (),
                     on_progress=on_step,
                     keep_checkpoints=True,
                 )

@@ -176,10 +176,13 @@ def signs(features: Floats, heads: Heads) -> tuple[Floats, Floats]:
     negative log-sum-exp (energy, arXiv 2010.03759), and how far the nearest and the fifth
     nearest prototype are (arXiv 2204.06507).
     """
-    logits: Floats = _product(features, heads.weights) + heads.bias
+    # Of one row on one thread: to wake another takes longer.
+    one = len(features) == 1
+    product = np.einsum("nd,dk->nk", features, heads.weights) if one else features @ heads.weights
+    logits: Floats = product + heads.bias
     out = features @ heads.out_weights + np.float32(heads.out_bias)
     shares = softmax(logits)
-    near = _product(features, heads.prototypes.T)
+    near = np.vecdot(heads.prototypes, features)[None] if one else features @ heads.prototypes.T
     few = min(NEAREST, near.shape[1])
     nearest = -np.partition(-near, few - 1, axis=1)[:, :few]
     found = np.stack(
@@ -194,14 +197,6 @@ def signs(features: Floats, heads: Heads) -> tuple[Floats, Floats]:
         axis=1,
     )
     return logits, found.astype(np.float32)
-
-
-def _product(rows: Floats, matrix: Floats) -> Floats:
-    """Return the product, of one row on one thread: to wake another takes longer."""
-    if len(rows) > 1:
-        return rows @ matrix
-    product: Floats = np.einsum("nd,dk->nk", rows, matrix)
-    return product
 
 
 def softmax(logits: NDArray[np.float32]) -> Floats:

@@ -28,6 +28,9 @@ _KNOWN_WORDS = 500_000
 # Instruction sets whose int8 products cannot overflow, as Linux calls them.
 _VNNI = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
 
+# ONNX Runtime 1.31 would fuse what export.fuse leaves apart, since it is faster so.
+_SLOWER_FUSIONS = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderFacts:
@@ -234,7 +237,12 @@ def open_session(model: Path, *, threads: int) -> Any:
     if not _adds_exactly():
         # The fast int8 kernels saturate there; these do not.
         options.add_session_config_entry("session.x64quantprecision", "1")
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(model),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=_SLOWER_FUSIONS,
+    )
 
 
 @cache

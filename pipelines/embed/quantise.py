@@ -5,7 +5,8 @@ encoded beside it, as it does where ONNX Runtime scales each batch by its own ex
 Before rounding, each input channel is divided by a factor that its weights are multiplied
 by: SmoothQuant (Xiao et al. 2023, arXiv:2211.10438), its strength searched for each input
 by the error of the product, as AWQ does (Lin et al. 2024, arXiv:2306.00978). Weights have
-a scale for each output channel.
+a scale for each output channel. Where that hurts most, the input channels that reach
+furthest are multiplied in fp32, as LLM.int8() does (Dettmers et al. 2022, arXiv:2208.07339).
 """
 
 import itertools
@@ -31,8 +32,8 @@ _SAMPLES = Path(__file__).with_name("calibration.json")
 _SAMPLED_TOKENS = 1024
 _STRENGTHS = (0.0, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 _LARGEST_WEIGHT = 127
-# The products that rounding hurts most stay in fp32.
-_KEPT_EXACT = 2
+# Of how many products the furthest input channels stay in fp32, and how many channels.
+_SPLIT, _EXACT_CHANNELS = 2, 16
 
 
 def quantise(source: Path, target: Path, batches: Sequence[Inputs]) -> None:
@@ -43,27 +44,40 @@ def quantise(source: Path, target: Path, batches: Sequence[Inputs]) -> None:
     :param batches: What to fix the scales by; see :func:`sample_texts`.
     """
     model = onnx.load(str(source))
-    weights = {tensor.name: tensor for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    users: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
     groups: dict[str, list[Any]] = {}
     for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
+        matrix = constants.get(node.input[1]) if node.op_type == "MatMul" else None
+        if matrix is not None and len(matrix.dims) == 2:
             groups.setdefault(node.input[0], []).append(node)
     inputs = _sample_inputs(model, list(groups), batches)
-    products = {}
-    for name, nodes in groups.items():
-        matrices = [
-            numpy_helper.to_array(weights[node.input[1]]).astype(np.float32) for node in nodes
-        ]
-        products[name] = _Product(model.graph, name, *inputs[name], matrices)
-    worst = sorted(products, key=lambda name: products[name].error)[-_KEPT_EXACT:]
+    products = {
+        name: _Product(
+            model.graph,
+            name,
+            *inputs[name],
+            [_array(constants[node.input[1]]).astype(np.float32) for node in nodes],
+        )
+        for name, nodes in groups.items()
+    }
+    for name in sorted(products, key=lambda name: products[name].error)[-_SPLIT:]:
+        products[name].split(_EXACT_CHANNELS)
     replaced: dict[str, list[Any]] = {}
     for name, nodes in groups.items():
-        if name in worst:
-            continue
-        made = products[name]
+        scaled = products[name].quantise_input()
         for position, node in enumerate(nodes):
-            before = made.quantise_input() if position == 0 else []
-            replaced[node.name] = [*before, made.multiply(node, position)]
+            added = _bias_of(node, users, constants)
+            output, bias = node.output[0], None
+            if added is not None:
+                addition, bias = added
+                output, replaced[addition.name] = addition.output[0], []
+            product = products[name].multiply(position, node.name, output, bias)
+            replaced[node.name] = [*scaled, *product]
+            scaled = []
     nodes = [new for node in model.graph.node for new in replaced.get(node.name, [node])]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -74,6 +88,19 @@ def quantise(source: Path, target: Path, batches: Sequence[Inputs]) -> None:
     if all(known.domain != "com.microsoft" for known in model.opset_import):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, str(target))
+
+
+def _bias_of(
+    node: Any, users: Mapping[str, list[Any]], constants: Mapping[str, Any]
+) -> tuple[Any, Floats] | None:
+    """Return the node that adds a constant row to a product, and the row."""
+    (user, *others) = users.get(node.output[0], [None])
+    if others or user is None or user.op_type != "Add":
+        return None
+    for name in user.input:
+        if name in constants and len(constants[name].dims) == 1:
+            return user, _array(constants[name])
+    return None
 
 
 class _Product:
@@ -97,30 +124,51 @@ class _Product:
         matrices: list[Floats],
     ) -> None:
         self._graph, self._name = graph, name
-        low = np.minimum(low, 0).astype(np.float32)
-        high = np.maximum(high, 0).astype(np.float32)
-        reach: Floats = np.maximum(np.maximum(-low, high), 1e-6)
-        joined = np.concatenate(matrices, axis=1)
-        exact = sample @ joined
-        largest = np.maximum(np.abs(joined).max(axis=1), 1e-6)
+        self._low: Floats = np.minimum(low, 0).astype(np.float32)
+        self._high: Floats = np.maximum(high, 0).astype(np.float32)
+        self._sample = sample
+        self._joined: Floats = np.concatenate(matrices, axis=1)
+        self._size = float(np.square(sample @ self._joined).sum())
+        self._exact: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._edges = list(
+            itertools.accumulate((matrix.shape[1] for matrix in matrices), initial=0)
+        )
+        self._round()
+
+    def split(self, channels: int) -> None:
+        """Leave the input channels that reach furthest in fp32.
+
+        :param channels: How many.
+        """
+        reach = np.maximum(-self._low, self._high)
+        self._exact = np.sort(np.argsort(-reach)[:channels])
+        self._exact_rows = self._joined[self._exact]
+        for values in (self._low, self._high, self._joined):
+            values[self._exact] = 0
+        self._sample = self._sample.copy()
+        self._sample[:, self._exact] = 0
+        self._round()
+
+    def _round(self) -> None:
+        """Find the strength that leaves the least error, and round by it."""
+        reach: Floats = np.maximum(np.maximum(-self._low, self._high), 1e-6)
+        exact = self._sample @ self._joined
+        largest = np.maximum(np.abs(self._joined).max(axis=1), 1e-6)
         best = np.inf
         for strength in _STRENGTHS:
             factors: Floats = np.ones_like(reach)
             if strength:
                 factors = (reach**strength / largest ** (1 - strength)).astype(np.float32)
-            scale, zero = _affine((low / factors).min(), (high / factors).max())
-            whole, columns = _round_matrix(joined * factors[:, None])
-            rounded = np.clip(np.rint(sample / factors / scale) + zero, 0, 255) - zero
+            scale, zero = _affine((self._low / factors).min(), (self._high / factors).max())
+            whole, columns = _round_matrix(self._joined * factors[:, None])
+            rounded = np.clip(np.rint(self._sample / factors / scale) + zero, 0, 255) - zero
             error = exact - (rounded @ whole.astype(np.float32)) * (scale * columns)
             size = float(np.square(error - error.mean(axis=0)).sum())
             if size < best:
                 best = size
                 self._factors, self._scale, self._zero = factors, scale, zero
                 self._matrix, self._columns, self._bias = whole, columns, error.mean(axis=0)
-        self.error = best / float(np.square(exact).sum())
-        self._edges = list(
-            itertools.accumulate((matrix.shape[1] for matrix in matrices), initial=0)
-        )
+        self.error = best / self._size
 
     def quantise_input(self) -> list[Any]:
         """Return the nodes that scale and round the input."""
@@ -138,10 +186,18 @@ class _Product:
             ),
         ]
 
-    def multiply(self, node: Any, position: int) -> Any:
-        """Return the node that takes the place of a product."""
+    def multiply(self, position: int, name: str, output: str, bias: Floats | None) -> list[Any]:
+        """Return the nodes that take the place of a product.
+
+        :param position: Of the matrix among all that this input is multiplied by.
+        :param name: Of the product's node.
+        :param output: Of the result.
+        :param bias: Added to the product; None for nothing.
+        """
         part = slice(self._edges[position], self._edges[position + 1])
-        return helper.make_node(
+        added = self._bias[part].astype(np.float32) + (0 if bias is None else bias)
+        split = len(self._exact) > 0
+        rounded = helper.make_node(
             "MatMulIntegerToFloat",
             [
                 f"{self._name}:int8",
@@ -151,17 +207,32 @@ class _Product:
                 self._zero_name,
                 # Written out, since ONNX Runtime's conversion for AVX2 looks for it.
                 self._constant(f"weight_zero{position}", np.int8(0)),
-                self._constant(f"bias{position}", self._bias[part].astype(np.float32)),
+                self._constant(f"bias{position}", added.astype(np.float32)),
             ],
-            list(node.output),
-            name=node.name,
+            [f"{output}:rounded" if split else output],
+            name=name,
             domain="com.microsoft",
         )
+        if not split:
+            return [rounded]
+        places = self._constant(f"places{position}", self._exact)
+        rows = self._constant(f"rows{position}", np.ascontiguousarray(self._exact_rows[:, part]))
+        taken, exact = f"{output}:taken", f"{output}:exact"
+        return [
+            rounded,
+            helper.make_node("Gather", [self._name, places], [taken], name=f"{name}:take", axis=-1),
+            helper.make_node("MatMul", [taken, rows], [exact], name=f"{name}:exact"),
+            helper.make_node("Add", [rounded.output[0], exact], [output], name=f"{name}:add"),
+        ]
 
     def _constant(self, suffix: str, value: Any) -> str:
         name = f"{self._name}:{suffix}"
         self._graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
         return name
+
+
+def _array(tensor: Any) -> Any:
+    return numpy_helper.to_array(tensor)
 
 
 def _affine(low: float, high: float) -> tuple[np.float32, int]:

@@ -45,12 +45,13 @@ class BatchLine(BaseModel):
         """Return the question as the expert takes it."""
         return Question(self.question, turns(self.history), self.route, self.adapter)
 
-    @property
-    def digest(self) -> str:
-        """What is another when something else is asked."""
+    def digest(self, expert: Expert) -> str:
+        """Return what is another when something else is asked, or of someone else."""
         history = [(said.question, said.answer) for said in self.history]
-        asked = json.dumps((self.question, history, self.route, self.adapter))
-        return hashlib.sha256(asked.encode()).hexdigest()[:16]
+        route, adapter = self.route or expert.route, self.adapter or expert.adapter
+        asked = [self.question, history, route, adapter]
+        asked += [expert.answerer] if expert.answerer else []
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ def run_batch(
         has the reasons of an earlier run, and made only if there are some.
     :param on_progress: Told how many lines are done with, those of earlier runs too.
     :raises BatchError: When a file cannot be read or written, another run writes there, the
-        output has answers to other questions, or ``errors`` is a file with something else in it.
+        output has answers to what was asked otherwise, or ``errors`` has something else in it.
     """
     from filelock import FileLock, Timeout
 
@@ -126,7 +127,9 @@ class _Run:
                 if isinstance(reply, Failure):
                     self._fail(number, name, str(reply.error))
                     continue
-                _write(target, _merged(name, line, reply.to_dict()))
+                # As it was asked, so that a later run finds it.
+                asked = {"question": line.question, "asked": line.digest(self._expert)}
+                _write(target, _merged(name, line, reply.to_dict() | asked))
                 os.fsync(target.fileno())
                 if reply.answer.abstained:
                     self._result.abstained += 1
@@ -149,7 +152,8 @@ class _Run:
     def _lines(self, source: BinaryIO) -> Iterator[tuple[int, str | int | None, BatchLine | str]]:
         """Yield number, id and content of each line, or what is wrong with it.
 
-        :raises BatchError: When the output has an answer to something else under a line's id.
+        :raises BatchError: When the output has an answer to something else under a line's id,
+            or one that was asked for otherwise.
         """
         seen: dict[str, int] = {}
         for number, raw in enumerate(source, 1):
@@ -167,10 +171,12 @@ class _Run:
                     reason = f"it has none, and line {first} has its number as id: give it one"
                 yield number, name, f"id: {reason}"
                 continue
-            if self._there.get(str(name)) not in (None, line.digest, hash(line.question)):
+            digest = line.digest(self._expert)
+            if self._there.get(str(name)) not in (None, digest, hash(line.question)):
                 raise BatchError(
-                    f"{self._target} answers another question under id {name} than "
-                    f"{self._source}, line {number}: give another -o, or remove that answer"
+                    f"{self._target} answers id {name} as asked before, not as {self._source}, "
+                    f"line {number}, and this command ask (question, history, route, adapter, "
+                    "answerer): give another -o, or remove that answer"
                 )
             yield number, name, line
 
@@ -242,12 +248,10 @@ def _merged(name: str | int, line: BatchLine, reply: dict[str, Any]) -> dict[str
 
     A field of the line that is named as one of the reply's is kept under ``given``.
     """
-    # As it was written, so that a later run finds it.
-    told = reply | {"question": line.question, "asked": line.digest}
     further = line.model_extra or {}
-    given = {key: value for key, value in further.items() if key in told or key == "given"}
+    given = {key: value for key, value in further.items() if key in reply or key == "given"}
     passed = {key: value for key, value in further.items() if key not in given}
-    return {"id": name, **told, **passed} | ({"given": given} if given else {})
+    return {"id": name, **reply, **passed} | ({"given": given} if given else {})
 
 
 def _write(file: BinaryIO, content: dict[str, Any]) -> None:

@@ -65,6 +65,9 @@ class Expert:
         ``hr`` or ``hr@3``; with the route ``hybrid`` it writes what the documents say.
     :param route: ``retrieval``, ``expert`` or ``hybrid`` for every question; the router chooses
         the adapter where none is given. None to have the router choose the route.
+
+    ``route``, ``adapter`` and ``answerer`` stay as they were given.
+
     :raises WorkspaceError: When nothing is indexed and no adapter registered, or a route or
         adapter is not fitting.
     :raises AdapterError: When there is no such adapter.
@@ -79,6 +82,7 @@ class Expert:
         route: str | None = None,
     ) -> None:
         self.workspace = workspace
+        self.route, self.adapter, self.answerer = route, adapter, answerer
         route, adapter = checked(route, adapter)
         if route is None and answerer:
             route = "retrieval"

@@ -96,7 +96,7 @@ _SCALED = (
 )
 _MEASURED = re.compile(rf"(?<![\w.,])({_AMOUNT}){_GAP}([^\W\d_]+)\b")
 # No seconds: "the 1990s".
-_DECADE = re.compile(r"[12]\d\d0s")
+_DECADE = re.compile(r"[12]\d\d0s", re.IGNORECASE)
 _NOT = _set("cannot neither never no nobody none nor not nothing without")
 _ALONE = _NOT | {"yes"}
 # Deny nothing: what they say is a bound, or both ways.

@@ -59,7 +59,7 @@ class Indexer:
     :param embedder: Makes their vectors; its fingerprint is recorded in the store.
     :param max_tokens: Longest passage in the embedder's tokens.
     :param max_file_bytes: Larger files are skipped.
-    :param exclude: Names of files and folders to leave out.
+    :param exclude: Names of files and folders to leave out, or absolute paths of them.
     :param timeout_s: Seconds that converting one file may take.
     :param memory_mb: Memory that converting one file may take.
     :param progress: Told how far it is.

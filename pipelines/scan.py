@@ -47,7 +47,7 @@ def scan(
 
     :param root: An absolute folder.
     :param under: Folder in it, relative to it, to walk alone; names stay relative to the root.
-    :param exclude: Shell patterns for names of files and folders.
+    :param exclude: Shell patterns for names of files and folders, or absolute paths of them.
     :param max_bytes: Larger files are reported instead of read.
     """
     yield from _walk(root, f"{under}/" if under else "", exclude, max_bytes)
@@ -81,7 +81,7 @@ def _walk(
         yield FoundFile(root, prefix.rstrip("/") or ".", reason=reason, is_folder=True)
         return
     for entry in listing:
-        if is_passed_over(entry.name, exclude):
+        if is_passed_over(entry.name, exclude) or entry.path in exclude:
             continue
         name = prefix + entry.name
         try:

@@ -20,7 +20,7 @@ def survey(
 
     :param catalog: What is known from before.
     :param paths: Folders and files; one that is gone may be named if it is known.
-    :param exclude: Names of files and folders to leave out.
+    :param exclude: Names of files and folders to leave out, or absolute paths of them.
     :param max_bytes: Larger files are given with a reason.
     :returns: Files that are there, each once, and entries to remove: of documents that are
         gone, or that are given under another root.

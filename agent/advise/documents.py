@@ -58,12 +58,13 @@ def find_documents(folder: Path, workspace: Workspace, questions: Path) -> Docum
         raise AdviceError(f"{folder}: no such folder")
     root, own, asked = folder.resolve(), workspace.path.resolve(), questions.resolve()
     limits = workspace.settings.index
-    found = scan(root, exclude=limits.exclude, max_bytes=int(limits.max_file_mb * 1e6))
+    exclude = (*limits.exclude, str(own))
+    found = scan(root, exclude=exclude, max_bytes=int(limits.max_file_mb * 1e6))
     files = tuple(
         file
         for file in found
         # Whoever finds the answers beside the questions need not read documents.
-        if file.reason is None and file.path != asked and not file.path.is_relative_to(own)
+        if file.reason is None and file.path != asked
     )
     if not files:
         raise AdviceError(

@@ -119,6 +119,7 @@ def test_what_the_question_says_may_be_repeated() -> None:
         ("twenty-five, thirty days", ["25", "30 days"]),
         (">= 3 V, <5 bar, -> 7", ["at least 3 volts", "less than 5 bars", "7"]),
         ("in the 1990s, 10s, 30 s", ["1990s", "10 seconds", "30 seconds"]),
+        ("THE 1990S", ["1990s"]),
     ],
 )
 def test_signs_and_suffixes_at_numbers_are_read(text: str, found: list[str]) -> None:

@@ -63,6 +63,12 @@ def test_hidden_and_excluded_names_are_passed_over(tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("text")
     assert listing(tmp_path, exclude=("node_modules", "~$*")) == {"kept.md": None}
+    one, other = tmp_path / "work", tmp_path / "deep/work"
+    for folder in (one, other):
+        folder.mkdir(parents=True)
+        (folder / "x.md").write_text("text")
+    names = listing(tmp_path, exclude=("node_modules", "~$*", str(one)))
+    assert names == {"deep/work/x.md": None, "kept.md": None}
 
 
 def test_a_name_that_is_not_utf8_is_reported(tmp_path: Path) -> None:

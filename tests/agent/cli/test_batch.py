@@ -152,9 +152,21 @@ def test_what_is_asked_otherwise_is_said_before_anything_is_asked(
     word_answerer.asked.clear()
     done = batch([{"question": PARK, "id": "b"}, {**line, **changed}])
     assert (done.code, word_answerer.asked) == (1, [])
-    assert "answers another question under id a than in.jsonl, line 2: give another -o" in done.err
+    assert "answers id a as asked before, not as in.jsonl, line 2," in done.err
     assert Path("out.jsonl").read_bytes() == before
     assert Path("out.errors.jsonl").read_bytes() == reasons
+
+
+def test_answers_of_another_route_are_not_taken_for_those_of_this_one(batch: Expert) -> None:
+    assert batch([{"question": LEAVE}], "--route", "retrieval").code == 0
+    before = Path("out.jsonl").read_bytes()
+    for arguments in ((), ("--route", "retrieval", "--answerer", "phi3")):
+        done = batch([{"question": LEAVE}], *arguments)
+        assert done.code == 1
+        assert "answers id 1 as asked before" in done.err
+        assert Path("out.jsonl").read_bytes() == before
+    kept = batch([{"question": LEAVE, "route": "retrieval"}])
+    assert kept.out == "0 answered, 0 withheld, 1 from before: out.jsonl\n"
 
 
 def test_answers_of_before_there_was_a_digest_are_kept(batch: Expert) -> None:
@@ -216,7 +228,7 @@ def test_a_number_that_is_too_long_stops_no_other_line(batch: Expert) -> None:
 @pytest.mark.parametrize(
     ("before", "arguments", "code", "said"),
     [
-        ('{"id": 1, "question": "Another?"}\n', (), 1, "answers another question under id 1"),
+        ('{"id": 1, "question": "Another?"}\n', (), 1, "answers id 1 as asked before"),
         ("# Notes\n", (), 1, "out.jsonl, line 1: no answer of a batch"),
         ('{"of": "mine"}', (), 1, "line 1: no answer of a batch: remove that line, and run again"),
         ("", ("-o", "in.jsonl"), 2, "must be three files"),

@@ -149,6 +149,14 @@ def results(out: str) -> list[str]:
     return [line.split(";")[0] for line in out.splitlines() if ";" in line]
 
 
+def test_a_workspace_in_the_folder_is_not_indexed(expert: Expert, docs: Path) -> None:
+    (docs / "own").mkdir()
+    (docs / "own/notes.md").write_text("Not seen.\n")
+    done = expert("--workspace", "docs/own", "index", "docs")
+    assert done.code == 0
+    assert done.out.startswith("1 documents indexed in 1 passages;")
+
+
 @pytest.mark.parametrize("workspace", ["docs/.expert", "docs/own"])
 def test_a_workspace_in_the_watched_folder_is_not_watched(
     expert: Expert,

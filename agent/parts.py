@@ -26,6 +26,8 @@ _CONDITION = re.compile(
     r"\b(?:if|unless|except|but|provided|only|when|until|without|not|no|or|and)\b", re.IGNORECASE
 )
 _ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
+# Least likelihood of a second sentence, relative to the first's.
+_ALMOST_AS_LIKELY = 0.5
 _ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
 
 
@@ -77,14 +79,21 @@ def asked_apart(question: str) -> tuple[AskedPart, ...]:
 def in_short(answer: Answer) -> Answer:
     """Return a quote cut down to the clauses that the very answer stands in.
 
-    Beside the answers to other parts whole sentences hide it. What is cited is whole still.
+    Beside the answers to other parts whole sentences hide it, and a second one that is much less
+    likely to answer hides it too. What is cited is whole still.
     """
     text = answer.text
     if text is None or answer.answerer != "quote" or not answer.highlights:
         return answer
+    highlights, citations = answer.highlights, answer.citations
+    if len(highlights) == len(citations) == 2:
+        likelier, other = sorted(citations, key=lambda citation: -citation.score)
+        if other.score < _ALMOST_AS_LIKELY * likelier.score:
+            # The likelier sentence's words stand first.
+            highlights, citations = highlights[:1], (likelier,)
     pieces: dict[str, tuple[int, int]] = {}
     length = 0
-    for start, end in answer.highlights:
+    for start, end in highlights:
         first, last = _clause(text, start, end)
         told = text[first:last]
         told += "" if _ENDED.search(told) else "."
@@ -94,7 +103,7 @@ def in_short(answer: Answer) -> Answer:
     short = " ".join(pieces)
     if short == text:
         return answer
-    return replace(answer, text=short, highlights=tuple(pieces.values()))
+    return replace(answer, text=short, citations=citations, highlights=tuple(pieces.values()))
 
 
 def _clause(text: str, start: int, end: int) -> tuple[int, int]:

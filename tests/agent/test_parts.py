@@ -158,3 +158,23 @@ def test_what_is_no_quote_stays_as_it_is() -> None:
     written = replace(QUOTE, answerer="phi3", text="It costs 40 euros, as a rule. [1]")
     nothing = Answer(None, 0.1, reason=NOT_IN_SOURCES)
     assert (in_short(written), in_short(nothing)) == (written, nothing)
+
+
+@pytest.mark.parametrize(("score", "is_told"), [(0.3, True), (0.1, False)])
+def test_a_second_sentence_is_told_in_short_where_it_is_about_as_likely(
+    score: float, is_told: bool
+) -> None:
+    text = "Fitters wear blue, as a rule. The fee is 40 euros, all told."
+    fee = replace(QUOTE.citations[0], start=30, quote=text[30:], score=0.4)
+    blue = replace(fee, start=0, quote=text[:29], score=score)
+    # The likelier sentence's words come first, the places in the order of the text.
+    highlights = ((41, 49), (13, 17))
+    answer = replace(QUOTE, text=text, highlights=highlights, citations=(blue, fee))
+    short = in_short(answer)
+    if is_told:
+        assert short.text == "The fee is 40 euros. Fitters wear blue."
+        assert short.citations == (blue, fee)
+    else:
+        assert short.text == "The fee is 40 euros."
+        assert short.citations == (fee,)
+    assert next(short.text[start:end] for start, end in short.highlights) == "40 euros"

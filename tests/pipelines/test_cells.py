@@ -22,9 +22,9 @@ def told(question: str, row: str, very: str) -> tuple[str, str]:
             "848.28",
             "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28",
         ),
-        # Money stays where it is asked for in other words, and what the reader took for it.
+        # Money stays where it may be asked for.
         (
-            "What were we charged for the leak?",
+            "How much time did the leak take?",
             "3.0",
             "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28 | Hours: 3.0",
         ),
@@ -34,6 +34,14 @@ def told(question: str, row: str, very: str) -> tuple[str, str]:
 )
 def test_a_row_is_cut_down_to_what_tells(question: str, very: str, text: str) -> None:
     assert told(question, ROW, very) == (text, very)
+
+
+@pytest.mark.parametrize("very", ["PM01", "3.0"])
+def test_the_only_money_of_a_row_answers_what_asks_for_some(very: str) -> None:
+    text = "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28"
+    assert told("What were we charged for the leak?", ROW, very) == (text, "848.28")
+    for row in (f"{ROW} | Price: 5.1", ROW.replace("848.28", "unknown")):
+        assert told("What were we charged for the leak?", row, very)[1] == very
 
 
 def test_an_answer_over_several_cells_keeps_them() -> None:

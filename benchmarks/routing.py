@@ -34,14 +34,14 @@ from routing_outcomes import outcomes, read_outcomes
 from routing_speed import save, speed
 
 from agent.router.classifier import Scores, thresholds
+from agent.router.slips import MOST_UNTUNED, noisy, slips_of
 from agent.router.speller import Speller, reads_whole
 from agent.router.statistics import auroc, calibration_error, calibration_interval
-from agent.router.train import Questions, Trained, last_layers, noisy, train
+from agent.router.train import Questions, Trained, last_layers, train
 from pipelines.embed.embedder import Embedder
 from pipelines.embed.model_files import find_model
 from pipelines.embed.opening import open_embedder
 
-_NOISY = 0.4
 _ENCODED, _MANY, _FEW = 20_000, 100_000, 100
 _FEW_CLASSES = 10
 _BATCH = 3_000
@@ -72,14 +72,15 @@ class Bench:
         self._tune, self._is_word = tune, partial(reads_whole, embedder)
 
     def learn(self, task: Task, share: float | None) -> Learned:
-        """Train on a task's questions, and some of them again with slips of the finger."""
-        chance = random.Random(self._seed)
-        speller = Speller.of(text for text, _ in task.train)
-        slips = [(noisy(text, chance), at) for text, at in task.train if chance.random() < _NOISY]
+        """Train on a task's questions, and on all again with slips, as ``router fit`` does."""
+        texts = [text for text, _ in task.train]
+        speller = Speller.of(texts)
+        mend = partial(speller.mend, is_word=self._is_word)
         started = time.perf_counter()
         trained = train(
             task.labels,
-            self.questions([*task.train, *slips], speller),
+            self.questions(task.train, speller),
+            slips=slips_of(texts, self.embedder, mend, seed=self._seed),
             calibration=self.questions(task.calibration, speller),
             out_of_scope_share=share,
             body=last_layers(find_model("minilm").folder) if self._tune else None,
@@ -90,10 +91,13 @@ class Bench:
         return Learned(trained, speller, time.perf_counter() - started)
 
     def plain(self, labels: Sequence[str], encoded: Questions, texts: Sequence[str]) -> Learned:
-        """Train heads alone."""
+        """Train heads alone, as ``router fit`` does."""
         started = time.perf_counter()
-        trained = train(labels, encoded, epochs=self._epochs, seed=self._seed)
-        return Learned(trained, Speller.of(texts), time.perf_counter() - started)
+        speller = Speller.of(texts)
+        mend = partial(speller.mend, is_word=self._is_word)
+        slips = slips_of(texts, self.embedder, mend, most=MOST_UNTUNED, seed=self._seed)
+        trained = train(labels, encoded, slips=slips, epochs=self._epochs, seed=self._seed)
+        return Learned(trained, speller, time.perf_counter() - started)
 
     def questions(self, questions: Labelled, speller: Speller | None) -> Questions:
         """Return encoded questions, mended before where there is a speller."""

@@ -99,7 +99,7 @@ def fit_command(workspace: Workspace, labelled: Path | None, tune: bool, as_json
     """Fit the router to the adapters and documents of the workspace.
 
     Without it the router already compares questions with what adapters were trained on and
-    with the documents; fitting adds a classifier of the adapters' domains and a speller.
+    with the documents; fitting adds a classifier of the adapters' domains.
     """
     from agent.router.fit import fit
     from agent.routes import Routes

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.errors import RouterError
 from agent.json_lines import read_lines
-from agent.router.remember import FOREIGN, passages_of
-from agent.router.router import memory_of
+from agent.router.remember import FOREIGN, memory_of, said_here
 from agent.router.speller import FILE as WORDS
-from agent.router.speller import Speller
+from agent.router.speller import Speller, reads_whole
 from agent.router.success import FILE, Success
 from agent.router.versions import Versions
 from agent.workspace import Workspace
@@ -103,10 +103,8 @@ def fit(
     texts += [(one.question, one.adapter or "") for one in extra]
     foreign = FOREIGN.read_text(encoding="utf-8").splitlines()
     counts = {name: sum(label == name for _, label in texts) for name in [*names, ""]}
-    passages = passages_of(workspace)
-    speller = Speller.of(
-        [*(text for text, _ in texts), *foreign, *(one.content or "" for one in passages)]
-    )
+    asked = [one.question for one in extra]
+    speller = Speller.of([*asked, *said_here(workspace, memory)])
     learned, left = _learned(versions, current, embedder)
     left += [
         f"adapter {name} has fewer than {_LEAST} questions: the classifier does not know it"
@@ -119,7 +117,7 @@ def fit(
         texts = [(text, label) for text, label in texts if not label or label in taught]
         texts += [(text, "") for text in foreign]
         body = _last_layers(workspace, embedder) if tune else None
-        trained = _classifier(embedder, taught, texts, body, progress)
+        trained = _classifier(embedder, speller, taught, texts, body, progress)
     elif tune:
         left.append(f"no adapter has {_LEAST} questions: nothing was tuned")
     tuned = tune and trained is not None
@@ -161,17 +159,22 @@ def _learned(versions: Versions, version: str, embedder: Embedder) -> tuple[Path
 
 def _classifier(
     embedder: Embedder,
+    speller: Speller,
     names: Sequence[str],
     texts: Sequence[tuple[str, str]],
     body: "Module | None",
     progress: Progress | None,
 ) -> "Trained":
+    from agent.router.slips import MOST_UNTUNED, slips_of
     from agent.router.train import Questions, train
 
     places = {name: place for place, name in enumerate(names)}
-    encodings = embedder.embed_queries([text for text, _ in texts])
+    said = [text for text, _ in texts]
     wanted = np.array([places.get(label, -1) for _, label in texts])
-    return train(names, Questions(encodings, wanted), body=body, progress=progress)
+    questions = Questions(embedder.embed_queries(said), wanted)
+    mend = partial(speller.mend, is_word=partial(reads_whole, embedder))
+    slips = slips_of(said, embedder, mend, most=MOST_UNTUNED if body is None else None)
+    return train(names, questions, slips=slips, body=body, progress=progress)
 
 
 def _last_layers(workspace: Workspace, embedder: Embedder) -> "Module":

@@ -4,7 +4,7 @@ import random
 import re
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ import numpy as np
 
 from adapters.cache import entry
 from adapters.sqlite_reading import open_to_read
-from agent.errors import WorkspaceError
+from agent.errors import RouterError, WorkspaceError
 from agent.router.features import content_words
-from agent.router.memory import Known, Memory
+from agent.router.memory import FILE, Known, Memory
+from agent.router.speller import FILE as WORDS
+from agent.router.speller import Speller
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder, Floats
 
@@ -79,6 +81,44 @@ def remember(workspace: Workspace, embedder: Embedder, known: Memory | None = No
         embedder.fingerprint,
         stamp,
     )
+
+
+def memory_folder(workspace: Workspace) -> Path:
+    """Return where what is remembered of a workspace is kept."""
+    return workspace.path / "router" / "memory"
+
+
+def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
+    """Return what is remembered of a workspace, looked at anew where it has changed.
+
+    :raises RouterError: When there is nothing to route to.
+    """
+    if not is_anything(workspace):
+        raise RouterError(
+            f"workspace {workspace.path} has nothing to route to: "
+            "run `expert index` or `expert train` first"
+        )
+    folder = memory_folder(workspace)
+    known = None
+    # All in it comes from the workspace, so what is damaged is looked up again.
+    with suppress(RouterError):
+        known = Memory.load(folder) if (folder / FILE).is_file() else None
+    if known is not None and is_current(known, workspace, embedder.fingerprint):
+        return known
+    memory = remember(workspace, embedder, known)
+    # It is only kept for the next time, and who may only read the workspace cannot keep it.
+    with suppress(OSError, WorkspaceError):
+        workspace.create()
+        Speller.of(said_here(workspace, memory)).save(folder / WORDS)
+        memory.save(folder)
+    return memory
+
+
+def said_here(workspace: Workspace, memory: Memory) -> list[str]:
+    """Return texts in whose words questions are asked: others' questions, and passages."""
+    asked = [question for known in memory.adapters.values() for question in known.questions]
+    foreign = FOREIGN.read_text(encoding="utf-8").splitlines()
+    return [*asked, *foreign, *(passage.content or "" for passage in passages_of(workspace))]
 
 
 def index_stamp(workspace: Workspace) -> str:

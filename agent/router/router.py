@@ -1,27 +1,24 @@
 """Decide which route each question takes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from agent.errors import RouterError, WorkspaceError
 from agent.printable import printable
 from agent.router import features as seen
 from agent.router.classifier import FACTS, Classifier
 from agent.router.decision import ROUTES, Decision, Route
 from agent.router.features import Near, content_words
-from agent.router.memory import FILE as MEMORY_FILE
 from agent.router.memory import Memory
 from agent.router.outcomes import Outcome
 from agent.router.outdated import Outdated, outdated
 from agent.router.policy import Policy
-from agent.router.remember import is_anything, is_current, remember
+from agent.router.remember import memory_folder, memory_of
 from agent.router.speller import FILE as WORDS
-from agent.router.speller import Speller, reads_whole
+from agent.router.speller import Speller, reads_whole, words_of
 from agent.router.success import FILE, Success, shipped
 from agent.router.versions import DEFAULT, Versions
 from agent.workspace import Workspace
@@ -45,7 +42,8 @@ class Router:
     :param success: How likely each route serves.
     :param policy: What is taken of it.
     :param classifier: Tells the adapters' domains; None for nearness alone.
-    :param speller: Mends words before they are looked at; None to leave them.
+    :param speller: Gives what mends words before they are looked at, once a question has one
+        that nobody knows; None to leave them.
     :param version: Name of this router.
     :param changed: Of each adapter what has changed since it was trained, where anything has.
     """
@@ -58,7 +56,7 @@ class Router:
         policy: Policy,
         *,
         classifier: Classifier | None = None,
-        speller: Speller | None = None,
+        speller: Callable[[], Speller] | None = None,
         version: str = DEFAULT,
         changed: Mapping[str, Outdated] | None = None,
     ) -> None:
@@ -87,13 +85,14 @@ class Router:
         heads = folder if fits else versions.folder(DEFAULT)
         settings = workspace.settings.router
         memory = memory_of(workspace, embedder)
+        words = next(filter(Path.is_file, (folder / WORDS, memory_folder(workspace) / WORDS)), None)
         return cls(
             embedder,
             memory,
             success_of(heads, memory),
             Policy(settings.costs, settings.cost_weight, settings.margin),
             classifier=Classifier.load(heads) if (heads / FACTS).is_file() else None,
-            speller=Speller.load(folder / WORDS) if (folder / WORDS).is_file() else None,
+            speller=None if words is None else cache(partial(Speller.load, words)),
             version=version,
             changed=outdated(workspace, embedder, memory.adapters),
         )
@@ -172,12 +171,12 @@ class Router:
         return self._mended(_asked(question))
 
     def _mended(self, asked: str) -> str:
-        text = asked.strip()
-        return (
-            text
-            if self._speller is None
-            else self._speller.mend(text, self._is_known, partial(reads_whole, self.embedder))
-        )
+        text, is_word = asked.strip(), partial(reads_whole, self.embedder)
+        if self._speller is None or all(
+            is_word(word) or self._is_known(word) for word in words_of(text)
+        ):
+            return text
+        return self._speller().mend(text, self._is_known, is_word)
 
     def _is_known(self, word: str) -> bool:
         """Whether a word stands in the workspace as it is now; the speller was made before."""
@@ -358,31 +357,6 @@ def without_memory(told: Mapping[str, float]) -> dict[str, float]:
     # It stands in the documents, where it is looked up instead.
     looked_up = {"retrieval": max(told["retrieval"], told["expert"])} if "retrieval" in told else {}
     return {**told, **looked_up, "expert": 0.0}
-
-
-def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
-    """Return what is remembered of a workspace, looked at anew where it has changed.
-
-    :raises RouterError: When there is nothing to route to.
-    """
-    if not is_anything(workspace):
-        raise RouterError(
-            f"workspace {workspace.path} has nothing to route to: "
-            "run `expert index` or `expert train` first"
-        )
-    folder = workspace.path / "router" / "memory"
-    known = None
-    # All in it comes from the workspace, so what is damaged is looked up again.
-    with suppress(RouterError):
-        known = Memory.load(folder) if (folder / MEMORY_FILE).is_file() else None
-    if known is not None and is_current(known, workspace, embedder.fingerprint):
-        return known
-    memory = remember(workspace, embedder, known)
-    # It is only kept for the next time, and who may only read the workspace cannot keep it.
-    with suppress(OSError, WorkspaceError):
-        workspace.create()
-        memory.save(folder)
-    return memory
 
 
 def _asked(question: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
@@ -34,6 +36,11 @@ Choice = tuple[str, float]
 """A word that may have been meant, and how likely what is written makes it, as a logarithm."""
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a text that may be mended."""
+    return _WORD.findall(text)
+
+
 def reads_whole(embedder: Embedder, word: str) -> bool:
     """Return whether a word is one token to an encoder, as frequent words of its language are."""
     return embedder.has_token_states and embedder.count_tokens([word]) == [1]
@@ -55,7 +62,10 @@ class Speller:
     def __init__(self, counts: Mapping[str, int], pairs: Mapping[str, int] | None = None) -> None:
         self._counts, self._pairs = dict(counts), dict(pairs or {})
         self._total = max(1, sum(self._counts.values()))
-        self._words = sorted(word for word in counts if len(word) > 1)
+        self._words: dict[int, list[str]] = {}
+        for word in sorted(counts):
+            self._words.setdefault(len(word), []).append(word)
+        self._letters: dict[int, NDArray[np.uint32]] = {}
         self._memo: dict[str, list[Choice]] = {}
 
     @classmethod
@@ -81,7 +91,7 @@ class Speller:
         :param is_word: Tells of further words that they need no mending, but may be slips
             beside one.
         """
-        words = _WORD.findall(text)
+        words = words_of(text)
         doubts = [self._doubt(word, is_known, is_word) for word in words]
         slips = [at for at, doubt in enumerate(doubts) if doubt == _UNKNOWN][:_MOST_MENDED]
         near = {at: found for at in slips if (found := self._near(words[at].lower()))}
@@ -116,12 +126,26 @@ class Speller:
                 self._memo.clear()
             edits = _NEAR if len(word) < _LONG else _FAR
             found = process.extract(
-                word, self._words, scorer=OSA.distance, score_cutoff=edits, limit=None
+                word, self._alike(word, edits), scorer=OSA.distance, score_cutoff=edits, limit=None
             )
             near = [(other, -_EACH_EDIT * far) for other, far, _ in found if far]
             near.sort(key=lambda one: -one[1] - math.log(self._counts[one[0]]))
             self._memo[word] = near[:_MOST_NEAR]
         return self._memo[word]
+
+    def _alike(self, word: str, edits: int) -> list[str]:
+        """Return the words that may be within some edits, each of which changes two letters."""
+        letters = _letters([word])
+        found: list[str] = []
+        for length in range(max(2, len(word) - edits), len(word) + edits + 1):
+            words = self._words.get(length, [])
+            if not words:
+                continue
+            if length not in self._letters:
+                self._letters[length] = _letters(words)
+            others = np.bitwise_count(self._letters[length] ^ letters)
+            found += [words[at] for at in np.flatnonzero(others <= 2 * edits)]
+        return found
 
     def _likeliest(self, choices: Sequence[Sequence[Choice]]) -> list[str]:
         """Return of each word's choices the one in the likeliest text."""
@@ -168,3 +192,10 @@ class Speller:
             raise RouterError(
                 f"the router in {path.parent} cannot be read ({error}): run `expert router fit`"
             ) from None
+
+
+def _letters(words: Sequence[str]) -> NDArray[np.uint32]:
+    """Return which letters words of one length have, a bit for each."""
+    codes = np.array(words).view(np.uint32).reshape(len(words), -1)
+    letters: NDArray[np.uint32] = np.bitwise_or.reduce(np.uint32(1) << (codes % 32), axis=1)
+    return letters

@@ -1,8 +1,6 @@
 """Train a classifier's heads, and on demand the encoder's last layers under them."""
 
 import copy
-import random
-import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from torch.nn import functional
 from agent.errors import RouterError
 from agent.router.calibration import fit_logistic, fit_temperature
 from agent.router.classifier import Classifier, Heads, features_of, plain_features, signs
+from agent.router.slips import Slips
 from agent.router.tuned import TunedLayers, batches_of, padded
 from pipelines.embed.embedder import Floats, QueryEncoding
 
@@ -56,6 +55,16 @@ class Questions:
         """Return those at some places."""
         return Questions([self.encodings[place] for place in places], self.wanted[places])
 
+    def with_slips(self, slips: Slips | None, places: np.ndarray) -> "Questions":
+        """Return those at some places, and the same with slips."""
+        part = self.at(places)
+        if slips is None:
+            return part
+        there: np.ndarray = np.flatnonzero(np.isin(slips.of, places))
+        more = [slips.encodings[place] for place in there]
+        wanted = np.concatenate([part.wanted, self.wanted[slips.of[there]]])
+        return Questions([*part.encodings, *more], wanted)
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -69,6 +78,7 @@ def train(
     labels: Sequence[str],
     questions: Questions,
     *,
+    slips: Slips | None = None,
     calibration: Questions | None = None,
     out_of_scope_share: float | None = None,
     body: nn.Module | None = None,
@@ -80,6 +90,7 @@ def train(
 
     :param labels: The classes.
     :param questions: What to learn from; of each class one at least, and some of none.
+    :param slips: The questions once more, with slips of the finger; learned from beside them.
     :param calibration: Questions to calibrate on that are not learned from; without them a
         tenth of each class is held out, or every question is told by heads that have not seen it.
     :param out_of_scope_share: Share of questions out of scope where it is to be used; None for
@@ -92,10 +103,11 @@ def train(
     """
     torch.manual_seed(seed)
     chance = np.random.default_rng(seed)
+    every, kept = questions, np.arange(len(questions))
     if calibration is None and (body is not None or len(questions) > _FEW):
-        held = _held_out(questions.wanted, chance)
-        calibration = questions.at(np.flatnonzero(held))
-        questions = questions.at(np.flatnonzero(~held))
+        held = _held_out(every.wanted, chance)
+        calibration, kept = every.at(np.flatnonzero(held)), np.flatnonzero(~held)
+    questions = every.with_slips(slips, kept)
     net = _Net(len(labels), questions, None)
     _learn(net, questions, epochs, seed, None if body is not None else progress)
     heads, graph = net.heads(), None
@@ -112,7 +124,7 @@ def train(
         logits, found = signs(features_of(calibration.encodings, layers), heads)
         wanted = calibration.wanted
     else:
-        logits, found, wanted = _cross_fitted(labels, questions, epochs, seed, chance)
+        logits, found, wanted = _cross_fitted(labels, every, slips, epochs, seed, chance)
     inside = wanted >= 0
     if inside.any():
         heads = replace(heads, temperature=fit_temperature(logits[inside], wanted[inside]))
@@ -133,23 +145,6 @@ def last_layers(folder: Path) -> nn.Module:
     if not isinstance(layers, nn.ModuleList):
         raise RouterError("this embedder's layers cannot be tuned: fit without --tune")
     return nn.ModuleList(list(layers)[round(len(layers) * 2 / 3) :])
-
-
-def noisy(text: str, chance: random.Random, share: float = 0.1) -> str:
-    """Return a text with slips of the finger in a share of its letters."""
-    made: list[str] = []
-    for letter in text:
-        if letter == " " or chance.random() >= share:
-            made.append(letter)
-            continue
-        slip = chance.randrange(4)
-        if slip == 1:
-            made.append(chance.choice(string.ascii_lowercase))
-        elif slip == 2:
-            made += [letter, chance.choice(string.ascii_lowercase)]
-        elif slip == 3 and made:
-            made.insert(-1, letter)
-    return "".join(made)
 
 
 def _held_out(wanted: np.ndarray, chance: np.random.Generator) -> np.ndarray:
@@ -326,6 +321,7 @@ def _batches(questions: Questions, chance: np.random.Generator) -> Iterator[np.n
 def _cross_fitted(
     labels: Sequence[str],
     questions: Questions,
+    slips: Slips | None,
     epochs: int,
     seed: int,
     chance: np.random.Generator,
@@ -338,7 +334,7 @@ def _cross_fitted(
         kept, told = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         if not len(told):
             continue
-        part = questions.at(kept)
+        part = questions.with_slips(slips, kept)
         net = _Net(len(labels), part, None)
         _learn(net, part, epochs, seed, None)
         features = plain_features(part.encodings)

@@ -12,9 +12,11 @@ from agent.errors import RouterError
 from agent.router.classifier import Scores
 from agent.router.decision import ROUTES
 from agent.router.memory import Memory
-from agent.router.router import Router, memory_of, success_of
+from agent.router.remember import memory_of
+from agent.router.router import Router, success_of
 from agent.router.speller import Speller
 from agent.router.success import FILE, Success
+from agent.router.versions import DEFAULT
 from agent.routes import Routes
 from agent.workspace import Workspace
 from pipelines.embed import open_embedder
@@ -150,8 +152,22 @@ def test_an_empty_workspace_has_nothing_to_route_to(tmp_path: Path) -> None:
 
 def test_a_word_of_the_documents_is_none_to_mend(router: Router) -> None:
     speller = Speller.of(["the coolest pomp of a trainee"])
-    mending = Router(router.embedder, router.memory, router.success, router.policy, speller=speller)
+    mending = Router(
+        router.embedder, router.memory, router.success, router.policy, speller=lambda: speller
+    )
     assert mending.read("the coolant pump of a traine") == "the coolant pump of a trainee"
+
+
+def test_slips_are_mended_before_anything_is_fitted(workspace: Workspace, router: Router) -> None:
+    assert router.version == DEFAULT
+    assert router.read("Which cooolant does the pmup need?") == "Which coolant does the pump need?"
+    words = workspace.path / "router/memory/words.json"
+    words.write_text("nothing")
+    # What is spelt well needs no speller.
+    anew = Router.open(workspace, router.embedder)
+    assert anew.read("Which coolant does the pump need?") == "Which coolant does the pump need?"
+    with pytest.raises(RouterError, match="cannot be read"):
+        anew.read("Which cooolant?")
 
 
 def test_an_adapter_that_the_classifier_was_not_taught_is_told_by_nearness(router: Router) -> None:

@@ -94,7 +94,7 @@ def open_indexer(
                 embedder,
                 max_tokens=settings.max_tokens,
                 max_file_bytes=int(settings.max_file_mb * 1e6),
-                exclude=(*settings.exclude, str(workspace.path.resolve())),
+                exclude=(*settings.exclude, *workspace.own_folders),
                 timeout_s=settings.timeout_s,
                 memory_mb=settings.memory_mb,
                 progress=progress,

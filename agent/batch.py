@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.errors import ExpertError
 from agent.errors import BatchError
 from agent.expert import Expert, Failure, Question
 from agent.history import Said, Words, turns
@@ -20,6 +21,8 @@ from agent.printable import to_json
 Progress = Callable[[int], None]
 # As every answer begins that is written.
 _BEGINNING = b'{"id":'
+# Before a digest that knows the way in which a question was asked.
+_DIGEST = "way:"
 _REASON = {"line", "id", "error"}
 
 
@@ -45,13 +48,11 @@ class BatchLine(BaseModel):
         """Return the question as the expert takes it."""
         return Question(self.question, turns(self.history), self.route, self.adapter)
 
-    def digest(self, expert: Expert) -> str:
-        """Return what is another when something else is asked, or of someone else."""
+    def digest(self, *way: str | None) -> str:
+        """Return what is another when something else is asked, or in another way."""
         history = [(said.question, said.answer) for said in self.history]
-        route, adapter = self.route or expert.route, self.adapter or expert.adapter
-        asked = [self.question, history, route, adapter]
-        asked += [expert.answerer] if expert.answerer else []
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+        asked = json.dumps((self.question, history, *way))
+        return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ class _Run:
                     self._fail(number, name, str(reply.error))
                     continue
                 # As it was asked, so that a later run finds it.
-                asked = {"question": line.question, "asked": line.digest(self._expert)}
+                asked = {"question": line.question, "asked": self._digest(line)}
                 _write(target, _merged(name, line, reply.to_dict() | asked))
                 os.fsync(target.fileno())
                 if reply.answer.abstained:
@@ -171,14 +172,22 @@ class _Run:
                     reason = f"it has none, and line {first} has its number as id: give it one"
                 yield number, name, f"id: {reason}"
                 continue
-            digest = line.digest(self._expert)
-            if self._there.get(str(name)) not in (None, digest, hash(line.question)):
+            # Older versions wrote the line's own words alone.
+            former = line.digest(line.route, line.adapter), hash(line.question)
+            if self._there.get(str(name)) not in (None, self._digest(line), *former):
                 raise BatchError(
                     f"{self._target} answers id {name} as asked before, not as {self._source}, "
                     f"line {number}, and this command ask (question, history, route, adapter, "
                     "answerer): give another -o, or remove that answer"
                 )
             yield number, name, line
+
+    def _digest(self, line: BatchLine) -> str:
+        try:
+            way = self._expert.way_of(line.asked())
+        except ExpertError:
+            way = line.route, line.adapter, None  # it says why when it is asked
+        return f"{_DIGEST}{line.digest(*way)}"
 
     def _fail(self, number: int, name: str | int | None, reason: str) -> None:
         with self._errors.open("ab") as errors:

@@ -65,9 +65,6 @@ class Expert:
         ``hr`` or ``hr@3``; with the route ``hybrid`` it writes what the documents say.
     :param route: ``retrieval``, ``expert`` or ``hybrid`` for every question; the router chooses
         the adapter where none is given. None to have the router choose the route.
-
-    ``route``, ``adapter`` and ``answerer`` stay as they were given.
-
     :raises WorkspaceError: When nothing is indexed and no adapter registered, or a route or
         adapter is not fitting.
     :raises AdapterError: When there is no such adapter.
@@ -82,7 +79,7 @@ class Expert:
         route: str | None = None,
     ) -> None:
         self.workspace = workspace
-        self.route, self.adapter, self.answerer = route, adapter, answerer
+        self._answerer = answerer
         route, adapter = checked(route, adapter)
         if route is None and answerer:
             route = "retrieval"
@@ -138,6 +135,14 @@ class Expert:
         """Close the index and what else is open."""
         self._routes.close()
         self._recorder.close()
+
+    def way_of(self, question: Question) -> tuple[str | None, str | None, str | None]:
+        """Return a question's route, adapter and answerer, as far as the caller chose them.
+
+        :raises WorkspaceError: When its route and adapter do not fit.
+        """
+        route, adapter = self._planner.chosen(question)
+        return route, adapter, self._answerer if route == "retrieval" else None
 
     def decide(self, question: str, *, history: Sequence[Turn] = ()) -> Decision | None:
         """Return how the router would answer a question; None where there is no router."""

@@ -112,7 +112,7 @@ class Planner:
         :raises WorkspaceError: When a question's route and adapter do not fit, or there is none.
         """
         started = time.perf_counter()
-        ways = [self._chosen(question) for question in questions]
+        ways = [self.chosen(question) for question in questions]
         texts = [printable(question.text) for question in questions]
         searched = [
             standalone(
@@ -217,8 +217,11 @@ class Planner:
             return None
         return route, None if route == "retrieval" else self.likeliest(decision)
 
-    def _chosen(self, question: Question) -> tuple[str | None, str | None]:
-        """Return a question's route and adapter, for each that it names none the caller's."""
+    def chosen(self, question: Question) -> tuple[str | None, str | None]:
+        """Return a question's route and adapter, for each that it names none the caller's.
+
+        :raises WorkspaceError: When they do not fit.
+        """
         route, adapter = question.route, question.adapter
         # An adapter that is named is not kept from answering by what is said for others.
         if route is None and (adapter is None or self._route != "retrieval"):

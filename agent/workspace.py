@@ -43,6 +43,12 @@ class Workspace:
         """Folder of the registry of adapters."""
         return self.path / "adapters"
 
+    @property
+    def own_folders(self) -> tuple[str, ...]:
+        """Absolute paths of what is no folder of documents: the workspace, and all in it."""
+        path = self.path.resolve()
+        return tuple(map(str, (path, *(path / name for name in _FOLDERS))))
+
     def create(self) -> None:
         """Create the workspace's folders where they do not exist.
 

@@ -9,12 +9,27 @@ from pipelines.facts import stems
 BETWEEN = " | "
 # With fewer cells a text is no row, or short as it is.
 _MOST_WHOLE = 3
-_SURELY = r"money|costs?|charg|bill|invoice|spen[dt]|expens|come to|came to|fare|price|paid"
-_ASKS_MONEY = re.compile(rf"\b(?:{_SURELY}|how much|pay|worth|amount)|[$€£]", re.IGNORECASE)
-# "How much" asks for hours too.
-_SURELY_MONEY = re.compile(rf"\b(?:{_SURELY})|[$€£]", re.IGNORECASE)
+_ASKS_MONEY = re.compile(
+    r"\b(?:how much|money|costs?|charg|bill|invoice|spen[dt]|expens|come to|came to|fare|price|pay"
+    r"|paid|worth|amount)|[$€£]",
+    re.IGNORECASE,
+)
 _MONEY = re.compile(r"[$€£]|\b(?:cost|price|amount|charge|fare|pay|total)", re.IGNORECASE)
-_AMOUNT = re.compile(r": [^:]*\d[^:]*$")
+# Asks for an amount of money: not "how much time", "when was it paid", "what firm was paid".
+_ASKS_AMOUNT = re.compile(
+    r"\b(?:how much|what(?:'s| (?:did|do|does|was|were|is|are|has|have|had|we|i|you|they)))\b"
+    r"[^.?!;]*\b(?:costs?|price|charged?|spen[dt]|paid|pay|come to|came to|bill|fare)\b",
+    re.IGNORECASE,
+)
+_ASKS_OTHER = re.compile(r"\b(?:who|whom|whose|when|where|which|why)\b", re.IGNORECASE)
+_AMOUNT = re.compile(r"(?:[$€£]|[A-Z]{3})?\s?\d[\d.,' ]*(?:[$€£]|[A-Z]{3})?")
+# Columns of money by a word, and those of which it says something else: "Cost centre".
+_PRICED = re.compile(r"\b(?:costs?|price|amount|charged?|fare|pay|paid|total)\b", re.IGNORECASE)
+_UNPRICED = re.compile(
+    r"\b(?:hours?|days?|dates?|cent(?:re|er)|terms?|no|numbers?|codes?|ids?|types?|grades?|items?)\b",
+    re.IGNORECASE,
+)
+_CURRENCY = re.compile(r"[$€£]")
 _LETTERS = re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]|\w{3}")
 
@@ -24,9 +39,9 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
 
     Those are the cells that the very answer stands in, that have a word of the question, or money
     where it asks for some, and the first one with words, which tends to name the row. Any other
-    text is returned as it is, and so is a row of which no cell says of what. Where surely money is
-    asked for and one cell alone has an amount, the very answer is that amount, unless the question
-    names the column of what was taken for it.
+    text is returned as it is, and so is a row of which no cell says of what. Where surely an
+    amount of money is asked for, one cell alone has one, and what was taken for the answer is
+    neither a number nor of a column that the question names, that amount is the very answer.
 
     :param row: Its cells, as :func:`pipelines.convert.extracted.row_text` writes them.
     :param very: Where the words that answer begin and end in the row.
@@ -39,7 +54,7 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     very = begins, max(begins, very[0] + len(row[very[0] : very[1]].rstrip(BETWEEN)))
     asked, asks_money = _telling(question), bool(_ASKS_MONEY.search(question))
     placed = list(_placed(cells))
-    if _SURELY_MONEY.search(question):
+    if _ASKS_AMOUNT.search(question) and not _ASKS_OTHER.search(question):
         very = _money(placed, asked, very)
     names = next((cell for cell in cells if _LETTERS.search(cell.partition(": ")[2])), None)
     kept: list[str] = []
@@ -72,13 +87,19 @@ def _money(
     placed: Sequence[tuple[int, int, str]], asked: set[str], very: tuple[int, int]
 ) -> tuple[int, int]:
     """Return where the only amount of money of a row stands, or what was taken for the answer."""
-    amounts = [one for one in placed if _MONEY.search(one[2]) and _AMOUNT.search(one[2])]
-    taken = [cell for start, end, cell in placed if start < very[1] and very[0] < end]
-    named = any(asked & _telling(cell.rpartition(": ")[0]) for cell in taken)
-    if len(amounts) != 1 or named or any(map(_MONEY.search, taken)):
-        return very
-    start, end, cell = amounts[0]
-    return start + len(cell) - len(cell.rpartition(": ")[2]), end
+    amounts = [
+        (end - len(value), end)
+        for _, end, cell in placed
+        for label, _, value in [cell.rpartition(": ")]
+        if _AMOUNT.fullmatch(value)
+        and (_PRICED.search(label) or _CURRENCY.search(value))
+        and not _UNPRICED.search(label)
+    ]
+    taken = [
+        cell.rpartition(": ") for start, end, cell in placed if start < very[1] and very[0] < end
+    ]
+    kept = any(asked & _telling(label) or value[:1].isdigit() for label, _, value in taken)
+    return very if kept or len(amounts) != 1 else amounts[0]
 
 
 def _telling(text: str) -> set[str]:

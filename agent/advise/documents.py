@@ -56,9 +56,9 @@ def find_documents(folder: Path, workspace: Workspace, questions: Path) -> Docum
     """
     if not folder.is_dir():
         raise AdviceError(f"{folder}: no such folder")
-    root, own, asked = folder.resolve(), workspace.path.resolve(), questions.resolve()
+    root, asked = folder.resolve(), questions.resolve()
     limits = workspace.settings.index
-    exclude = (*limits.exclude, str(own))
+    exclude = (*limits.exclude, *workspace.own_folders)
     found = scan(root, exclude=exclude, max_bytes=int(limits.max_file_mb * 1e6))
     files = tuple(
         file

@@ -200,13 +200,14 @@ def _changes(workspace: Workspace, paths: list[Path]) -> Iterator[None]:
     from pipelines.scan import is_passed_over
 
     folders = [path for path in paths if path.is_dir()]
-    roots, own = [folder.resolve() for folder in folders], workspace.path.resolve()
+    roots = [folder.resolve() for folder in folders]
+    own = [folder for folder in map(Path, workspace.own_folders) if folder not in roots]
     exclude = workspace.settings.index.exclude
 
     def is_read(_: object, changed: str) -> bool:
         path = Path(changed).parent.resolve() / Path(changed).name
         inside = [path.relative_to(root).parts for root in roots if path.is_relative_to(root)]
-        return not path.is_relative_to(own) and any(
+        return not any(map(path.is_relative_to, own)) and any(
             not any(is_passed_over(name, exclude) for name in names) for names in inside
         )
 

@@ -165,7 +165,7 @@ def _classifier(
     body: "Module | None",
     progress: Progress | None,
 ) -> "Trained":
-    from agent.router.slips import MOST_UNTUNED, slips_of
+    from agent.router.slips import MOST_TUNED, MOST_UNTUNED, slips_of
     from agent.router.train import Questions, train
 
     places = {name: place for place, name in enumerate(names)}
@@ -173,7 +173,9 @@ def _classifier(
     wanted = np.array([places.get(label, -1) for _, label in texts])
     questions = Questions(embedder.embed_queries(said), wanted)
     mend = partial(speller.mend, is_word=partial(reads_whole, embedder))
-    slips = slips_of(said, embedder, mend, most=MOST_UNTUNED if body is None else None)
+    most = MOST_UNTUNED if body is None else MOST_TUNED
+    # An embedder elsewhere is paid by the text, and does not know which words are whole.
+    slips = slips_of(said, embedder, mend, most=most) if embedder.has_token_states else None
     return train(names, questions, slips=slips, body=body, progress=progress)
 
 

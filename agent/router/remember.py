@@ -1,5 +1,6 @@
 """Look at a workspace, and remember what the router compares questions with."""
 
+import os
 import random
 import re
 import sqlite3
@@ -19,6 +20,7 @@ from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller
 from agent.workspace import Workspace
 from pipelines.embed.embedder import Embedder, Floats
+from pipelines.errors import PipelineError
 
 if TYPE_CHECKING:
     from haystack import Document
@@ -103,15 +105,25 @@ def memory_of(workspace: Workspace, embedder: Embedder) -> Memory:
     # All in it comes from the workspace, so what is damaged is looked up again.
     with suppress(RouterError):
         known = Memory.load(folder) if (folder / FILE).is_file() else None
-    if known is not None and is_current(known, workspace, embedder.fingerprint):
-        return known
-    memory = remember(workspace, embedder, known)
-    # It is only kept for the next time, and who may only read the workspace cannot keep it.
-    with suppress(OSError, WorkspaceError):
-        workspace.create()
-        Speller.of(said_here(workspace, memory)).save(folder / WORDS)
-        memory.save(folder)
-    return memory
+    if known is None or not is_current(known, workspace, embedder.fingerprint):
+        known = remember(workspace, embedder, known)
+        # It is only kept for the next time, and who may only read the workspace cannot keep it.
+        with suppress(OSError, WorkspaceError):
+            workspace.create()
+            (folder / WORDS).unlink(missing_ok=True)
+            known.save(folder)
+    if not (folder / WORDS).is_file() and os.access(folder, os.W_OK):
+        # Nor is anything lost where the store cannot be reached now.
+        with suppress(OSError, PipelineError):
+            Speller.of(said_here(workspace, known)).save(folder / WORDS)
+    return known
+
+
+def speller_of(workspace: Workspace) -> Speller:
+    """Return what mends words by what is said in a workspace; nothing where that is damaged."""
+    with suppress(RouterError):
+        return Speller.load(memory_folder(workspace) / WORDS)
+    return Speller({})
 
 
 def said_here(workspace: Workspace, memory: Memory) -> list[str]:

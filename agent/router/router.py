@@ -16,7 +16,7 @@ from agent.router.memory import Memory
 from agent.router.outcomes import Outcome
 from agent.router.outdated import Outdated, outdated
 from agent.router.policy import Policy
-from agent.router.remember import memory_folder, memory_of
+from agent.router.remember import memory_of, speller_of
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller, reads_whole, words_of
 from agent.router.success import FILE, Success, shipped
@@ -85,14 +85,20 @@ class Router:
         heads = folder if fits else versions.folder(DEFAULT)
         settings = workspace.settings.router
         memory = memory_of(workspace, embedder)
-        words = next(filter(Path.is_file, (folder / WORDS, memory_folder(workspace) / WORDS)), None)
+        fitted = (folder / WORDS).is_file()
+        # Not by an embedder that cannot tell which words are whole, where none was asked for.
+        mends = fitted or embedder.has_token_states
         return cls(
             embedder,
             memory,
             success_of(heads, memory),
             Policy(settings.costs, settings.cost_weight, settings.margin),
             classifier=Classifier.load(heads) if (heads / FACTS).is_file() else None,
-            speller=None if words is None else cache(partial(Speller.load, words)),
+            speller=cache(
+                partial(Speller.load, folder / WORDS) if fitted else partial(speller_of, workspace)
+            )
+            if mends
+            else None,
             version=version,
             changed=outdated(workspace, embedder, memory.adapters),
         )

@@ -66,7 +66,7 @@ class Speller:
         for word in sorted(counts):
             self._words.setdefault(len(word), []).append(word)
         self._letters: dict[int, NDArray[np.uint32]] = {}
-        self._memo: dict[str, list[Choice]] = {}
+        self._memo: dict[tuple[str, int], list[Choice]] = {}
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Speller":
@@ -94,12 +94,14 @@ class Speller:
         words = words_of(text)
         doubts = [self._doubt(word, is_known, is_word) for word in words]
         slips = [at for at, doubt in enumerate(doubts) if doubt == _UNKNOWN][:_MOST_MENDED]
-        near = {at: found for at in slips if (found := self._near(words[at].lower()))}
+        # An unknown word among known ones is as often rare as it is a slip.
+        most = _FAR if len(slips) > 1 else _NEAR
+        near = {at: found for at in slips if (found := self._near(words[at].lower(), most))}
         if not near:
             return text
         for at in {at for slip in near for at in range(slip - _BESIDE, slip + _BESIDE + 1)}:
             if 0 <= at < len(words) and doubts[at] == _WORD_LIKE:
-                others = self._near(words[at])
+                others = self._near(words[at], most)
                 near[at] = [(words[at], 0.0), *((one, by - _OTHER_WORD) for one, by in others)]
         choices = [near.get(at, [(word.lower(), 0.0)]) for at, word in enumerate(words)]
         meant = zip(words, self._likeliest(choices), strict=True)
@@ -119,19 +121,19 @@ class Speller:
             return _UNKNOWN
         return _WORD_LIKE if word.islower() and len(word) > 1 else _SURE
 
-    def _near(self, word: str) -> list[Choice]:
+    def _near(self, word: str, most: int) -> list[Choice]:
         """Return other words within some edits, the likeliest by themselves first."""
-        if word not in self._memo:
+        edits = min(most, _NEAR if len(word) < _LONG else _FAR)
+        if (word, edits) not in self._memo:
             if len(self._memo) > 10_000:
                 self._memo.clear()
-            edits = _NEAR if len(word) < _LONG else _FAR
             found = process.extract(
                 word, self._alike(word, edits), scorer=OSA.distance, score_cutoff=edits, limit=None
             )
             near = [(other, -_EACH_EDIT * far) for other, far, _ in found if far]
             near.sort(key=lambda one: -one[1] - math.log(self._counts[one[0]]))
-            self._memo[word] = near[:_MOST_NEAR]
-        return self._memo[word]
+            self._memo[word, edits] = near[:_MOST_NEAR]
+        return self._memo[word, edits]
 
     def _alike(self, word: str, edits: int) -> list[str]:
         """Return the words that may be within some edits, each of which changes two letters."""

@@ -66,19 +66,21 @@ def quantise(source: Path, target: Path, batches: Sequence[Inputs]) -> None:
     }
     for name in sorted(products, key=lambda name: products[name].error)[-_SPLIT:]:
         products[name].split(_EXACT_CHANNELS)
+    shown = {output.name for output in model.graph.output}
     replaced: dict[str, list[Any]] = {}
     for name, nodes in groups.items():
         scaled = products[name].quantise_input()
         for position, node in enumerate(nodes):
-            added = _bias_of(node, users, constants)
             output, bias = node.output[0], None
+            added = None if output in shown else _bias_of(node, users, constants)
             if added is not None:
                 addition, bias = added
-                output, replaced[addition.name] = addition.output[0], []
+                output = addition.output[0]
+                replaced[output] = []
             product = products[name].multiply(position, node.name, output, bias)
-            replaced[node.name] = [*scaled, *product]
+            replaced[node.output[0]] = [*scaled, *product]
             scaled = []
-    nodes = [new for node in model.graph.node for new in replaced.get(node.name, [node])]
+    nodes = [new for node in model.graph.node for new in replaced.get(node.output[0], [node])]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     used = {name for node in nodes for name in node.input}
@@ -97,8 +99,9 @@ def _bias_of(
     (user, *others) = users.get(node.output[0], [None])
     if others or user is None or user.op_type != "Add":
         return None
+    width = constants[node.input[1]].dims[1]
     for name in user.input:
-        if name in constants and len(constants[name].dims) == 1:
+        if name in constants and list(constants[name].dims) == [width]:
             return user, _array(constants[name])
     return None
 

@@ -36,12 +36,34 @@ def test_a_row_is_cut_down_to_what_tells(question: str, very: str, text: str) ->
     assert told(question, ROW, very) == (text, very)
 
 
-@pytest.mark.parametrize("very", ["PM01", "3.0"])
-def test_the_only_money_of_a_row_answers_what_asks_for_some(very: str) -> None:
-    text = "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28"
-    assert told("What were we charged for the leak?", ROW, very) == (text, "848.28")
-    for row in (f"{ROW} | Price: 5.1", ROW.replace("848.28", "unknown")):
-        assert told("What were we charged for the leak?", row, very)[1] == very
+def test_the_only_money_of_a_row_answers_what_asks_for_some() -> None:
+    for question in ("What were we charged for the leak?", "How much did we pay for the leak?"):
+        text = "Asset: D | Text: mcv servo hose leak PIRTEK | Cost: 848.28"
+        assert told(question, ROW, "PM01") == (text, "848.28")
+    row = "Item: saw | Maker: Ann | Since: May | Rent: $ 12.50"
+    assert told("What did we spend on the saw?", row, "Ann")[1] == "$ 12.50"
+
+
+@pytest.mark.parametrize(
+    ("question", "row", "very"),
+    [
+        ("When was the invoice paid?", "Vendor: A | Ref: 17 | Date: May | Amount: 500", "May"),
+        ("Who was paid for the leak?", ROW, "PIRTEK"),
+        ("Which firm sent the bill for the leak?", ROW, "PIRTEK"),
+        ("What firm was paid for the leak?", ROW, "PIRTEK"),
+        ("When did Bill start?", "Name: Bill | Joined: May | Team: Sales | Pay: 3000", "May"),
+        ("How much time did the leak of D cost?", ROW, "3.0"),
+        ("What did the leak cost?", "Text: leak | Who: Ann | Cost centre: 4711 | Sum: x", "Ann"),
+        ("What was charged?", "Text: leak | Who: Ann | Total hours: 3 | Sum: x", "Ann"),
+        ("What was charged?", "Text: leak | Who: Ann | Price: n/a, see page 3 | Sum: x", "Ann"),
+        ("What was charged?", f"{ROW} | Price: 5.1", "PM01"),
+        ("What is the type of what was charged for the leak?", ROW, "PM01"),
+    ],
+)
+def test_what_is_asked_otherwise_is_not_answered_by_money(
+    question: str, row: str, very: str
+) -> None:
+    assert told(question, row, very)[1] == very
 
 
 def test_an_answer_over_several_cells_keeps_them() -> None:

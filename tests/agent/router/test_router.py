@@ -166,8 +166,11 @@ def test_slips_are_mended_before_anything_is_fitted(workspace: Workspace, router
     # What is spelt well needs no speller.
     anew = Router.open(workspace, router.embedder)
     assert anew.read("Which coolant does the pump need?") == "Which coolant does the pump need?"
-    with pytest.raises(RouterError, match="cannot be read"):
-        anew.read("Which cooolant?")
+    # What is damaged is made anew once the workspace is another.
+    assert anew.read("Which cooolant?") == "Which cooolant?"
+    words.unlink()
+    anew = Router.open(workspace, router.embedder)
+    assert anew.read("Which cooolant?") == "Which coolant?"
 
 
 def test_an_adapter_that_the_classifier_was_not_taught_is_told_by_nearness(router: Router) -> None:

@@ -76,3 +76,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str):
     (tmp_path / "words.json").write_text(content)
     with pytest.raises(RouterError, match=r"cannot be read .* run `expert router fit`"):
         Speller.load(tmp_path / "words.json")
+
+
+def test_a_word_that_is_far_from_any_is_mended_beside_another_slip_only() -> None:
+    speller = Speller.of(["how is a vacation request made"])
+    assert speller.mend("how is a vacatin request made") == "how is a vacation request made"
+    assert speller.mend("how is a vactin request made") == "how is a vactin request made"
+    assert speller.mend("how is a vactin reqest made") == "how is a vacation request made"

@@ -51,7 +51,8 @@ class Speller:
 
     Likely is what differs by one or two edits, is frequent, and often stands behind the word
     before and before the word behind: the likeliest text as a whole is taken (Viterbi). Beside an
-    unknown word a known one may be a slip too. Edits are those of the optimal string
+    unknown word a known one may be a slip too, and where one word alone is not known it differs by
+    one edit. Edits are those of the optimal string
     alignment distance: a letter more, less, other or changed places. Only what the router sees
     is mended, never what is searched for.
 

@@ -135,11 +135,12 @@ def test_a_damaged_router_can_be_fitted_anew(
     monkeypatch.setattr("agent.router.fit.FOREIGN", tmp_path / "foreign.txt")
     (tmp_path / "foreign.txt").write_text("Who painted the Mona Lisa?\nHow do I bake bread?\n")
     Versions(workspace.path / "router").add(write, {}, use=True)
-    damaged = run("route", KNOWN)
+    # Its words are read for a question that has a slip.
+    damaged = run("route", f"{KNOWN} Zzyxq")
     assert (damaged.code, damaged.err.count("\n")) == (1, 1)
     assert "run `expert router fit`" in damaged.err
     assert run("router", "fit", "--json").json["router_version"] == "0002"
-    assert run("route", KNOWN, "--json").json["router_version"] == "0002"
+    assert run("route", f"{KNOWN} Zzyxq", "--json").json["router_version"] == "0002"
 
 
 def test_asking_follows_the_router(run: Expert) -> None:

@@ -75,12 +75,11 @@ class Bench:
         """Train on a task's questions, and on all again with slips, as ``router fit`` does."""
         texts = [text for text, _ in task.train]
         speller = Speller.of(texts)
-        mend = partial(speller.mend, is_word=self._is_word)
         started = time.perf_counter()
         trained = train(
             task.labels,
             self.questions(task.train, speller),
-            slips=slips_of(texts, self.embedder, mend, seed=self._seed),
+            slips=slips_of(texts, self.embedder, speller, seed=self._seed),
             calibration=self.questions(task.calibration, speller),
             out_of_scope_share=share,
             body=last_layers(find_model("minilm").folder) if self._tune else None,
@@ -94,8 +93,7 @@ class Bench:
         """Train heads alone, as ``router fit`` does."""
         started = time.perf_counter()
         speller = Speller.of(texts)
-        mend = partial(speller.mend, is_word=self._is_word)
-        slips = slips_of(texts, self.embedder, mend, most=MOST_UNTUNED, seed=self._seed)
+        slips = slips_of(texts, self.embedder, speller, most=MOST_UNTUNED, seed=self._seed)
         trained = train(labels, encoded, slips=slips, epochs=self._epochs, seed=self._seed)
         return Learned(trained, speller, time.perf_counter() - started)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from agent.errors import RouterError
 from agent.json_lines import read_lines
 from agent.router.remember import FOREIGN, memory_of, said_here
 from agent.router.speller import FILE as WORDS
-from agent.router.speller import Speller, reads_whole
+from agent.router.speller import Speller
 from agent.router.success import FILE, Success
 from agent.router.versions import Versions
 from agent.workspace import Workspace
@@ -172,10 +171,9 @@ def _classifier(
     said = [text for text, _ in texts]
     wanted = np.array([places.get(label, -1) for _, label in texts])
     questions = Questions(embedder.embed_queries(said), wanted)
-    mend = partial(speller.mend, is_word=partial(reads_whole, embedder))
     most = MOST_UNTUNED if body is None else MOST_TUNED
     # An embedder elsewhere is paid by the text, and does not know which words are whole.
-    slips = slips_of(said, embedder, mend, most=most) if embedder.has_token_states else None
+    slips = slips_of(said, embedder, speller, most=most) if embedder.has_token_states else None
     return train(names, questions, slips=slips, body=body, progress=progress)
 
 

@@ -85,20 +85,19 @@ class Router:
         heads = folder if fits else versions.folder(DEFAULT)
         settings = workspace.settings.router
         memory = memory_of(workspace, embedder)
-        fitted = (folder / WORDS).is_file()
-        # Not by an embedder that cannot tell which words are whole, where none was asked for.
-        mends = fitted or embedder.has_token_states
+        speller: Callable[[], Speller] | None = None
+        if (folder / WORDS).is_file():
+            speller = partial(Speller.load, folder / WORDS)
+        elif embedder.has_token_states:
+            # Others cannot tell which words are whole.
+            speller = partial(speller_of, workspace)
         return cls(
             embedder,
             memory,
             success_of(heads, memory),
             Policy(settings.costs, settings.cost_weight, settings.margin),
             classifier=Classifier.load(heads) if (heads / FACTS).is_file() else None,
-            speller=cache(
-                partial(Speller.load, folder / WORDS) if fitted else partial(speller_of, workspace)
-            )
-            if mends
-            else None,
+            speller=None if speller is None else cache(speller),
             version=version,
             changed=outdated(workspace, embedder, memory.adapters),
         )

@@ -2,11 +2,13 @@
 
 import random
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from agent.router.speller import Speller, reads_whole
 from pipelines.embed.embedder import Embedder, QueryEncoding
 
 # Questions that have slips, where heads alone are learned and where layers are tuned: mending
@@ -29,14 +31,14 @@ class Slips:
 def slips_of(
     texts: Sequence[str],
     embedder: Embedder,
-    mend: Callable[[str], str],
+    speller: Speller,
     *,
     most: int | None = None,
     seed: int = 0,
 ) -> Slips:
     """Return questions with slips, mended as far as can be.
 
-    :param mend: Mends the words of a question, as is done before one is looked at.
+    :param speller: Mends the words of a question, as is done before one is looked at.
     :param most: Of how many questions at most; None for all.
     :param seed: Decides which, and the slips.
     """
@@ -44,7 +46,8 @@ def slips_of(
     places: Sequence[int] = range(len(texts))
     if most is not None and most < len(texts):
         places = sorted(chance.sample(places, most))
-    mended = [mend(noisy(texts[place], chance)) for place in places]
+    is_word = partial(reads_whole, embedder)
+    mended = [speller.mend(noisy(texts[place], chance), is_word=is_word) for place in places]
     return Slips(embedder.embed_queries(mended), np.array(places, dtype=np.int64))
 
 

@@ -22,8 +22,8 @@ def test_slips_are_mended_before_they_are_learned_from() -> None:
     embedder = open_embedder("minilm")
     plain = embedder.embed_queries(QUESTIONS)
     near = []
-    for mend in (Speller.of(QUESTIONS).mend, lambda text: text):
-        slips = slips_of(QUESTIONS, embedder, mend)
+    for speller in (Speller.of(QUESTIONS), Speller({})):
+        slips = slips_of(QUESTIONS, embedder, speller)
         assert slips.of.tolist() == [0, 1]
         pairs = zip(slips.encodings, plain, strict=True)
         near.append(np.mean([one.vector @ other.vector for one, other in pairs]))
@@ -32,6 +32,6 @@ def test_slips_are_mended_before_they_are_learned_from() -> None:
 
 def test_of_many_questions_some_have_slips() -> None:
     embedder = open_embedder("minilm")
-    slips = slips_of([f"{QUESTIONS[0]} {n}" for n in range(9)], embedder, str, most=4)
+    slips = slips_of([f"{QUESTIONS[0]} {n}" for n in range(9)], embedder, Speller({}), most=4)
     assert (len(slips.encodings), len(set(slips.of.tolist()))) == (4, 4)
     assert slips.of.tolist() == sorted(slips.of)

@@ -1,6 +1,7 @@
 """Answer a planned question: by its route, by steps or parts, and by what is left to try."""
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from agent.chain import Chain
 from agent.compare import Comparison
@@ -29,10 +30,12 @@ class Tried:
 
     :param done: The answer, or the abstention.
     :param taken: What came of each route taken, in turn.
+    :param read_as: The question with its slips mended, where that is what was answered.
     """
 
     done: Answered
     taken: tuple[Answered, ...]
+    read_as: str | None = None
 
 
 class Attempts:
@@ -47,8 +50,22 @@ class Attempts:
         self._former = Former(routes)
 
     def answer(self, plan: Plan, on_text: OnText | None = None) -> Tried:
-        """Take a question's route, and what else may answer it where that does not."""
+        """Take a question's route, and what else may answer it where that does not.
+
+        What is still not answered is read once more with its slips mended. Before that it is
+        taken as it is written: a word that nobody has written here may be a name.
+        """
         telling = Telling(on_text)
+        tried = self._as_written(plan, telling)
+        if _lacks(tried) and (meant := self._routes.mended(plan.searched)) is not None:
+            told = (plan.route, plan.adapter) if plan.is_told else (None, None)
+            (anew,) = self._planner.plan([Question(meant, (), *told)])
+            again = self._as_written(anew, telling)
+            if _lacks(again) < _lacks(tried):
+                return replace(again, taken=(*tried.taken, *again.taken), read_as=meant)
+        return tried
+
+    def _as_written(self, plan: Plan, telling: Telling) -> Tried:
         if plan.parts:
             return self._part_by_part(plan, telling)
         tried = self._whole(plan, telling)
@@ -159,6 +176,12 @@ class Attempts:
             return before
         last = self._routes.take("retrieval", None, searched, None)
         return Tried(last, (*before.taken, last))
+
+
+def _lacks(tried: Tried) -> float:
+    """Return how many parts of a question have no answer, which is more than any where none has."""
+    answer = tried.done.answer
+    return inf if answer.abstained else len(answer.missing)
 
 
 def _words(answered: Answered) -> str:

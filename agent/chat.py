@@ -126,8 +126,6 @@ class Chat:
         self.reply_id = uuid.uuid4().hex
         self._turns.append(_turn(reply))
         self._keep("answer", **reply.to_dict())
-        if reply.searched != reply.question:
-            print_text(self.console, Text(f"searched as: {shortened(reply.searched)}", style="dim"))
         print_reply(self.console, reply, panel=True)
         self.console.print()
 

@@ -299,7 +299,7 @@ def _reply(plan: Plan, tried: Tried, total: float) -> Reply:
             took[name] = took.get(name, 0.0) + milliseconds
     return Reply(
         question=plan.question,
-        searched=plan.searched,
+        searched=tried.read_as or plan.searched,
         answer=done.answer,
         route="abstain" if done.answer.abstained else done.route,
         adapter=done.adapter,

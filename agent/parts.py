@@ -1,23 +1,15 @@
-"""Questions that ask for several things: taken apart, and their answers put together."""
+"""The answers to a question that asks for several things: told in short, and put together."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent.reply import Answered, Part
-from agent.router.features import parts_of
 from pipelines.answer import Answer, Citation
 from pipelines.citations import renumbered
 from pipelines.search import Found
 from pipelines.sentences import sentence_spans
 
-_AND = r"(?:and|but|also|then|plus)"
-_JOINING = re.compile(rf"^[\s,;:.!?]*(?:{_AND}\b\s*)*", re.IGNORECASE)
-_JOINED_TO = re.compile(rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:–—-]*)?$", re.IGNORECASE)
-# What is said before a colon or a dash, behind which it is asked.
-_TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
-# The "and" of it takes nothing apart.
-_BETWEEN = re.compile(r"(\bdifferences?\s+between\s(?:(?!\band\b)[^?])*)and\b", re.IGNORECASE)
 # What begins anew, and, behind the answer, what only adds to it.
 _CUT = re.compile(r";(?=\s)|\s\|\s|(?<!\d)\s[-–—]\s|(?<=\w)\.\d+\s-\s")
 _ADDS = re.compile(r"[,:](?=\s)")
@@ -28,52 +20,6 @@ _CONDITION = re.compile(
 _ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 # Least likelihood of a second sentence, relative to the first's.
 _ALMOST_AS_LIKELY = 0.5
-_ASKING = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class AskedPart:
-    """One of the things that a question asks for.
-
-    :param said: What the question says before it asks, with a blank behind it; may be empty.
-    :param asks: What it asks.
-    """
-
-    said: str
-    asks: str
-
-    @property
-    def question(self) -> str:
-        """Both, as one question."""
-        return self.said + self.asks
-
-
-def asked_apart(question: str) -> tuple[AskedPart, ...]:
-    """Return each thing that a question asks for, behind what it says before it asks.
-
-    :param question: Such as "I am a donor. How long am I off, and if I fall ill, who is told?"
-    :returns: None where it asks for one thing.
-    """
-    masked = _BETWEEN.sub(r"\1&&&", question)
-    asking = [part for part in parts_of(masked) if _ASKING.search(part)]
-    if len(asking) < 2:
-        return ()
-    ends, at = [], 0
-    for part in asking:
-        at = masked.index(part, at) + len(part)
-        ends.append(at)
-    begins = ends[0] - len(asking[0])
-    told = _TOLD.match(asking[0])
-    begins += told.end() if told is not None else 0
-    said = _JOINED_TO.sub("", question[:begins])
-    said += " " if said.endswith((".", "!", "?")) else ". " if said else ""
-    # What stands between two things that are asked for belongs to the second.
-    ends[-1] = len(question)
-    stretches = zip([begins, *ends], ends, strict=False)
-    return tuple(
-        AskedPart(said, _JOINED_TO.sub("", _JOINING.sub("", question[start:end])))
-        for start, end in stretches
-    )
 
 
 def in_short(answer: Answer) -> Answer:
@@ -148,8 +94,9 @@ def put_together(
             took[name] = took.get(name, 0.0) + milliseconds
     given = [one for one in answered if not one.answer.abstained]
     answer, told = _answer(parts, answered, conclusion) if given else (answered[0].answer, ())
+    by_documents = {one.route for one in given or answered} == {"retrieval"}
     return Answered(
-        "hybrid",
+        "retrieval" if by_documents else "hybrid",
         answer,
         next((one.adapter for one in given if one.adapter), None),
         found,

@@ -4,11 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from agent.asked import AskedPart, asked_apart
 from agent.chain import Chain
 from agent.compare import Comparison
 from agent.errors import WorkspaceError
 from agent.follow_up import Turn, standalone
-from agent.parts import AskedPart, asked_apart
 from agent.printable import printable
 from agent.router.decision import ROUTES, Decision, Fact
 from agent.routes import Routes
@@ -50,8 +50,8 @@ class Plan:
     :param adapter: Who writes, on the routes ``expert`` and ``hybrid``.
     :param decision: How the router chose; None where the caller did.
     :param took: Milliseconds that choosing took, on average of those chosen together.
-    :param parts: What it asks for, one by one, where that is several things and documents and
-        adapters can be asked; each is planned by itself.
+    :param parts: What it asks for, one by one, where that is several things and documents can be
+        asked; each is planned by itself.
     :param steps: The steps that it takes where one look into the documents cannot answer it, and
         its route looks there.
     :param knew: What it may ask for of what an adapter was taught and documents may say otherwise
@@ -141,12 +141,15 @@ class Planner:
                     route, adapter = decision.route, None
                 else:
                     otherwise, knew = self._next_best(decision), decision.knew
-                    both = {"retrieval", "expert"} <= decision.probabilities.keys()
-                    parts = asked_apart(searched[n]) if both and route != "abstain" else ()
+                    apart = route != "abstain" and self._routes.has_documents
+                    parts = asked_apart(searched[n]) if apart else ()
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
-            if ways[n][0] == "hybrid":
+            chosen = ways[n][0]
+            if chosen == "hybrid" or (
+                chosen == "retrieval" and not self._is_for_tables(searched[n])
+            ):
                 parts = asked_apart(searched[n])
             looks = route in ("retrieval", "hybrid") and self._routes.takes_steps
             steps = taken_apart(searched[n]) if looks and not parts else None
@@ -162,7 +165,7 @@ class Planner:
                     parts=parts,
                     steps=steps,
                     knew=knew,
-                    is_told=ways[n][0] is not None,
+                    is_told=chosen is not None,
                 )
             )
         return plans

@@ -86,6 +86,16 @@ class Routes:
             self._router = Router.open(self._workspace, self.embedder)
         return self._router
 
+    def mended(self, searched: str) -> str | None:
+        """Return a question with its slips mended; None where it has none that can be.
+
+        A pipeline of the user's own finds in words that are not known here.
+        """
+        if self._workspace.settings.retrieval.pipeline is not None:
+            return None
+        with self.lock:
+            return self.router.mended(searched)
+
     @property
     def embedder(self) -> "Embedder":
         """What retrieval embeds questions with, which the router does too."""

@@ -1,7 +1,7 @@
 """Questions that one look into the documents cannot answer: answered step by step.
 
 A comparison asks for each thing's amount and compares them; a chain first finds the thing that
-the question describes. A question that asks for several things is :mod:`agent.parts`'.
+the question describes. A question that asks for several things is :mod:`agent.asked`'s.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,8 +40,6 @@ def in_steps(steps: Comparison | Chain, ask: Ask) -> tuple[list[Answered], Answe
         done = replace(told[-1], answer=_withheld(told[-1].answer, reason))
     else:
         done = put_together(questions, told, conclusion)
-        route = "hybrid" if any(one.route == "hybrid" for one in told) else "retrieval"
-        done = replace(done, route=route)
     written = [_step(question, one) for question, one in zip(questions, told, strict=True)]
     trace = {"steps": written, "conclusion": conclusion}
     return told, replace(done, answer=replace(done.answer, written=trace))

@@ -74,6 +74,8 @@ def print_reply(console: Console, reply: "Reply", *, panel: bool = False) -> Non
 
     :param panel: Frame the sources, on a terminal.
     """
+    if reply.searched != reply.question:
+        print_text(console, Text(f"searched as: {shortened(reply.searched)}", style="dim"))
     print_text(console, answer_text(reply.answer))
     shown = [
         numbered(console, number, _described(source, reply.answer.text))

@@ -175,6 +175,12 @@ class Router:
         """Return a question as it is looked at: its words mended, a very long one cut."""
         return self._mended(_asked(question))
 
+    def mended(self, question: str) -> str | None:
+        """Return a question with its words mended; None where none is."""
+        asked = _asked(question)
+        mended = self._mended(asked)
+        return None if mended == asked.strip() else mended
+
     def _mended(self, asked: str) -> str:
         text, is_word = asked.strip(), partial(reads_whole, self.embedder)
         if self._speller is None or all(

@@ -53,8 +53,7 @@ class Speller:
     before and before the word behind: the likeliest text as a whole is taken (Viterbi). Beside an
     unknown word a known one may be a slip too, and where one word alone is not known it differs by
     one edit. Edits are those of the optimal string
-    alignment distance: a letter more, less, other or changed places. Only what the router sees
-    is mended, never what is searched for.
+    alignment distance: a letter more, less, other or changed places.
 
     :param counts: How often each word was seen, in lower case.
     :param pairs: How often two words were seen side by side, written with a blank between them.

@@ -1,13 +1,13 @@
 """What is told while a question is answered by several routes, or part by part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
+from agent.asked import AskedPart
 from agent.attempts import Attempts
 from agent.chain import Chain
-from agent.parts import AskedPart
 from agent.planning import Plan, Question
 from agent.reply import Answered
 from agent.ways import OnText, Way, withheld
@@ -26,14 +26,18 @@ NONSENSE = ["Nonsense ", "reply."]
 class Ways:
     """Gives each question's answer on each route, in place of a workspace with models.
 
+    :param meant: By what is written, questions with their slips mended.
     :param answers: By route, or by a question's first word; what a model writes is told first.
     """
 
     has_documents = True
 
-    def __init__(self, **answers: Answer) -> None:
-        self._answers = answers
+    def __init__(self, meant: Mapping[str, str] | None = None, **answers: Answer) -> None:
+        self._meant, self._answers = meant or {}, answers
         self.planned: list[str] = []
+
+    def mended(self, searched: str) -> str | None:
+        return self._meant.get(searched)
 
     def take(
         self, route: str, adapter: str | None, searched: str, on_text: OnText | None
@@ -140,3 +144,30 @@ def test_a_part_that_points_back_is_completed_from_the_first() -> None:
         "where do I send it? (form travel)",
         "what does the last conveyor belt cost?",
     ]
+
+
+def test_what_has_no_answer_is_read_again_with_its_slips_mended() -> None:
+    slips = replace(PLAN, searched="Whoo closes it?")
+    ways = Ways({"Whoo closes it?": "Who closes it?"}, hybrid=WITHHELD, Who=QUOTED)
+    pieces, text = told(ways, slips)
+    assert (pieces, text) == ([*NONSENSE, "\nThe foreman closes it."], QUOTED.text)
+    tried = Attempts(ways, ways).answer(slips)  # type: ignore[arg-type]
+    assert (tried.read_as, len(tried.taken)) == ("Who closes it?", 2)
+    ways = Ways({"Whoo closes it?": "Who closes it?"}, hybrid=QUOTED)
+    told(ways, slips)
+    assert ways.planned == []
+
+
+def test_a_question_that_mending_does_not_help_is_left_as_it_is_written() -> None:
+    ways = Ways({"q?": "Who closes it?"}, hybrid=WITHHELD, Who=WITHHELD)
+    tried = Attempts(ways, ways).answer(PLAN)  # type: ignore[arg-type]
+    assert (tried.read_as, tried.done.answer) == (None, WITHHELD)
+
+
+def test_a_part_that_has_no_answer_is_read_again_with_the_others() -> None:
+    parts = (AskedPart("", "Who closes it"), AskedPart("", "Hwo many days do I get?"))
+    plan = replace(PLAN, searched="Who and hwo?", parts=parts)
+    meant = {"Who and hwo?": "Both at once?"}
+    ways = Ways(meant, Who=QUOTED, Hwo=WITHHELD, retrieval=WITHHELD, Both=WRITTEN)
+    tried = Attempts(ways, ways).answer(plan)  # type: ignore[arg-type]
+    assert (tried.read_as, tried.done.answer) == ("Both at once?", WRITTEN)

@@ -80,6 +80,26 @@ def test_a_follow_up_is_searched_for_with_its_topic(expert: Expert) -> None:
     assert reply.answer.text == "The coolant pump is greased every 400 operating hours."
 
 
+def test_slips_in_a_question_that_has_no_answer_are_mended(expert: Expert) -> None:
+    reply = expert.ask("How oftn is the colant pmp gresed?")
+    assert reply.searched == "How often is the coolant pump greased?"
+    assert reply.question == "How oftn is the colant pmp gresed?"
+    assert reply.answer.text == "The coolant pump is greased every 400 operating hours."
+
+
+def test_two_things_are_looked_up_one_by_one_in_documents_alone(expert: Expert) -> None:
+    asked = "How often is the coolant pump greased, and how many days of annual leave do I have?"
+    reply = expert.ask(asked)
+    assert reply.answer.text == (
+        "The coolant pump is greased every 400 operating hours. [1] "
+        "Full-time staff have 20 days of annual leave a year. [2]"
+    )
+    assert (reply.route, reply.tried) == ("retrieval", ("retrieval", "retrieval"))
+    assert [part.route for part in reply.parts] == ["retrieval", "retrieval"]
+    with Expert(expert.workspace) as routed:
+        assert routed.ask(asked).answer.text == reply.answer.text
+
+
 def test_with_documents_alone_the_router_still_withholds_what_is_about_something_else(
     workspace: Workspace,
 ) -> None:

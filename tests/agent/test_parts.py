@@ -1,56 +1,13 @@
-"""Questions taken apart, and answers put together with every mark at its own source."""
+"""Answers put together with every mark at its own source."""
 
 from dataclasses import replace
 
 import pytest
 
-from agent.parts import asked_apart, in_short, put_together
+from agent.parts import in_short, put_together
 from agent.reply import Answered
 from pipelines.answer import NOT_IN_SOURCES, Answer, Citation, Claim
 from pipelines.search import Found
-
-
-@pytest.mark.parametrize(
-    ("question", "parts"),
-    [
-        (
-            "I am a donor. How long may I stay off, and who has to be told of it?",
-            ("I am a donor. How long may I stay off", "I am a donor. who has to be told of it?"),
-        ),
-        (
-            "Which belt fits the conveyor, and what did the last one cost?",
-            ("Which belt fits the conveyor", "what did the last one cost?"),
-        ),
-        (
-            "Mum is home with a new knee and a drug. How soon does it work, and how high may she sit?",
-            (
-                "Mum is home with a new knee and a drug. How soon does it work",
-                "Mum is home with a new knee and a drug. how high may she sit?",
-            ),
-        ),
-        (
-            "I am new here: how long am I off as a donor, and if I care for kin, how long must I "
-            "have served? It is urgent.",
-            (
-                "I am new here. how long am I off as a donor",
-                "I am new here. if I care for kin, how long must I have served? It is urgent.",
-            ),
-        ),
-        ("What is the difference between a quote and what is an order?", ()),
-        (
-            "What is the difference between a quote and an order, and who signs it?",
-            ("What is the difference between a quote and an order", "who signs it?"),
-        ),
-        ("How long is probation?", ()),
-        ("I am a donor and my sister is ill. How long may I be off?", ()),
-        ("", ()),
-        ("Bread, butter, and some more cheese", ()),
-    ],
-)
-def test_what_is_asked_anew_stands_behind_what_was_said(
-    question: str, parts: tuple[str, ...]
-) -> None:
-    assert tuple(part.question for part in asked_apart(question)) == parts
 
 
 def cited(document: str) -> Citation:

@@ -90,11 +90,21 @@ def test_answers_and_sources_are_made_printable(answer: Answer) -> None:
     assert _is_clean(transcript([reply]))
 
 
+def test_what_was_searched_for_is_said_where_it_was_not_asked_so() -> None:
+    console = _console()
+    reply = _reply(Answer("By sea.", 0.8), ())
+    print_reply(console, replace(reply, question="Hwo?", searched=f"How {EVIL}?"))
+    print_reply(console, replace(reply, question="How?", searched="How?"))
+    shown = console.file.getvalue()
+    assert shown.splitlines()[0] == f"searched as: How {SHOWN}?"
+    assert shown.count("searched as") == 1
+
+
 def test_an_answer_with_its_sources() -> None:
     console = _console()
     answer = Answer(QUOTE, 0.8, (_citation(),), highlights=((QUOTE.index("42"), len(QUOTE) - 1),))
     print_reply(console, _reply(answer, (_hit(),)))
-    assert console.file.getvalue().splitlines() == [
+    assert console.file.getvalue().splitlines()[1:] == [
         f"The value is {SHOWN} 42 of them.",
         f"[1] {SHOWN} > Values",
         f"    {SHOWN}.md, page 3, sheet {SHOWN}, row 2, characters 108–{108 + len(QUOTE)}",
@@ -155,8 +165,8 @@ def test_a_long_quote_is_shortened_and_a_long_answer_is_not_wrapped_in_a_pipe() 
     citation = Citation("a.md", None, None, 0, len(long), long, 0.5)
     print_reply(console, _reply(Answer(long.upper() + "!", 0.5, (citation,))))
     lines = console.file.getvalue().splitlines()
-    assert lines[0] == long.upper() + "!"
-    assert lines[2].endswith("word …")
+    assert lines[1] == long.upper() + "!"
+    assert lines[3].endswith("word …")
     assert len(lines[2]) < 300
 
 

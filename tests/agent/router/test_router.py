@@ -161,6 +161,10 @@ def test_a_word_of_the_documents_is_none_to_mend(router: Router) -> None:
 def test_slips_are_mended_before_anything_is_fitted(workspace: Workspace, router: Router) -> None:
     assert router.version == DEFAULT
     assert router.read("Which cooolant does the pmup need?") == "Which coolant does the pump need?"
+    assert (
+        router.mended("Which cooolant does the pmup need?") == "Which coolant does the pump need?"
+    )
+    assert router.mended(" Which coolant does the pump need? " + "x" * 30_000) is None
     words = workspace.path / "router/memory/words.json"
     words.write_text("nothing")
     # What is spelt well needs no speller.

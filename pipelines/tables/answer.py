@@ -10,6 +10,7 @@ from pipelines.evidence import Evidence
 from pipelines.tables.links import Vocabulary
 from pipelines.tables.query import TableQuery
 from pipelines.tables.reading import Reading, read_question
+from pipelines.tables.single_rows import asks_of_all
 from pipelines.tables.table import Table
 from pipelines.tables.tables import TableResult, Tables
 from pipelines.tables.wording import tell, told_first
@@ -83,16 +84,22 @@ class TableAnswerer:
         return reading.query is not None or bool(reading.unclear or reading.about)
 
     def checked(self, question: str, answer: Answer) -> Answer:
-        """Withhold an answer that quotes rows of a table which the question wants counted."""
-        about = self.read(question).about
-        if answer.abstained or not about:
+        """Withhold an answer that quotes rows of a table which the question asks about as a whole.
+
+        That is: it wants them counted, compared or listed, and names none of them.
+        """
+        table = None if answer.abstained else self._quoted(answer)
+        if table is None:
             return answer
-        documents = {table.document for table in self.tables.tables if table.name == about}
-        if not {citation.document for citation in answer.citations} <= documents:
-            return answer
-        reason = (
-            f"single rows of the table {about} do not answer this: {self.read(question).reason}"
-        )
+        reading = self.read(question)
+        if reading.about != table.name:
+            starts = {citation.start for citation in answer.citations}
+            rows = [n for n, place in enumerate(table.rows) if place.start in starts]
+            if not asks_of_all(question, self._vocabulary(table), rows):
+                return answer
+        reason = f"single rows of the table {table.name} do not answer this"
+        if reading.about == table.name:
+            reason += f": {reading.reason}"
         return replace(
             answer,
             text=None,
@@ -101,6 +108,16 @@ class TableAnswerer:
             reason=reason,
             nearest=next(iter(answer.citations), None),
         )
+
+    def _quoted(self, answer: Answer) -> Table | None:
+        """Return the table that all of an answer's citations are of."""
+        for table in self.tables.tables:
+            cited = [one for one in answer.citations if one.document == table.document]
+            if cited and len(cited) == len(answer.citations):
+                starts = {place.start for place in table.rows}
+                if all(citation.start in starts for citation in cited):
+                    return table
+        return None
 
     def _answer(self, result: TableResult) -> TableAnswer:
         query = result.query

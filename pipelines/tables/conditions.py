@@ -1,23 +1,18 @@
 """Which rows a question is about: the conditions that its values, numbers and dates set."""
 
-from pipelines.tables.cues import Condition
+from dataclasses import replace
+
+from pipelines.tables.cues import NO_YEAR, Condition
 from pipelines.tables.links import Link
 from pipelines.tables.measures import is_cost
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
-from pipelines.tables.words import listed, name_words
+from pipelines.tables.words import CURRENCIES, listed, name_words
 
 SPENT = frozenset(listed("cost costs spend spent"))
 """Words that ask for what something cost."""
-_SIGNS = {
-    "$": frozenset(listed("$ usd dollar dollars")),
-    "€": frozenset(listed("€ eur euro euros")),
-    "£": frozenset(listed("£ gbp")),
-    "¥": frozenset(listed("¥ jpy yen cny")),
-    "₹": frozenset(listed("₹ inr rupees")),
-    "%": frozenset(listed("% percent percentage pct")),
-}
+_SIGNS = {**CURRENCIES, "%": frozenset(listed("% percent percentage pct"))}
 _WAS = frozenset(listed("was were been not wasn't weren't wasn’t weren’t"))
 _BEING = frozenset(listed("is are was were be been"))
 # Verbs that say what was done, beside those in "-ed".
@@ -26,6 +21,7 @@ _DONE = frozenset(
 )
 _BEFORE_NOUNS = frozenset(listed("a an the of on for in at by from to with"))
 _STATES = frozenset(listed("status state stage phase"))
+FIRST_YEAR, LAST_YEAR = 1800, 2199
 _WHOLE_DAY = len("2012-03-09")
 # Words between a column's name and the value or number that it is compared with.
 _NEAR = 4
@@ -119,8 +115,11 @@ class Conditions:
         return [self._filter(one, target) for one in self._parsed.conditions]
 
     def _filter(self, one: Condition, target: Column | None) -> Filter:
+        if one.is_date and (column := self._years(one)) is not None:
+            return Filter(column=column.name, operator=one.operator, value=int(one.values[0]))
         if one.is_date:
             column = self._parsed.moments()
+            one = self._with_year(column, one)
             self._check_range(column, one)
             self._check_own(column, one)
             self._check_from(one)
@@ -129,6 +128,31 @@ class Conditions:
             self._check_unit(column, one)
         value = one.values if len(one.values) == 2 else one.values[0]
         return Filter(column=column.name, operator=one.operator, value=value)
+
+    def _years(self, one: Condition) -> Column | None:
+        """Return the column of years that is named before one: "built before 2000"."""
+        if len(one.values) > 1 or len(str(one.values[0])) != len("2012"):
+            return None
+        for link in self._parsed.links:
+            column = link.columns[0] if link.role == "column" and len(link.columns) == 1 else None
+            if column is None or column.kind != "int" or not 0 <= one.start - link.end <= _NEAR:
+                continue
+            values = self._parsed.vocabulary.table.values_of(column)
+            if all(value is None or FIRST_YEAR <= int(value) <= LAST_YEAR for value in values):
+                self._parsed.used.add(link)
+                return column
+        return None
+
+    def _with_year(self, column: Column, one: Condition) -> Condition:
+        """Return a condition with the year of all dates where none is said."""
+        if not any(str(value).startswith(NO_YEAR) for value in one.values):
+            return one
+        held = self._parsed.vocabulary.table.values_of(column)
+        years = {str(value)[: len(NO_YEAR)] for value in held if value is not None}
+        if len(years) != 1:
+            raise UnreadError("it does not say which year")
+        (year,) = years
+        return replace(one, values=tuple(str(v).replace(NO_YEAR, year) for v in one.values))
 
     def _numbers(self, one: Condition, target: Column | None) -> Column:
         near = [
@@ -216,13 +240,14 @@ class Conditions:
 
     def _units(self, one: Condition) -> set[str]:
         tokens = self._parsed.tokens[one.start : one.end]
-        return {token.text for token in tokens if token.kind == "unit"}
+        called = {sign for sign, words in CURRENCIES.items() for t in tokens if t.word in words}
+        return called | {token.text for token in tokens if token.kind == "unit"}
 
     def _of_currency(self, one: Condition) -> Column | None:
         """Return the one column that writes the currency of a number: "over $900"."""
         units = self._units(one) - {"%"}
         columns = self._parsed.vocabulary.table.columns
-        written = [column for column in columns if {column.before, column.after} & units]
+        written = [column for column in columns if column.is_number and _units_of(column) & units]
         return written[0] if len(written) == 1 and one.named else None
 
     def _check_range(self, column: Column, one: Condition) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipelines.tables.conditions import FIRST_YEAR, LAST_YEAR
 from pipelines.tables.cues import Found
 from pipelines.tables.links import Link
 from pipelines.tables.measures import is_cost
@@ -34,6 +35,8 @@ class Counts:
         if "times" in cue.cues and filters and target is None:
             return "count", None
         phrase = self._phrase(cue.end)
+        if not phrase and self._only_says(cue.end) and filters:
+            return self.rows(filters)
         if not phrase:
             raise UnreadError("it does not say how many of what")
         first, last = phrase[0], phrase[-1]
@@ -44,6 +47,13 @@ class Counts:
                 if is_distinct or (self._vocabulary.is_numbering(target) and not filters):
                     return "distinct", target
                 if self._vocabulary.is_amount(target):
+                    return "sum", target
+            if last == self._whole_of(target) and not is_distinct and self._is_added(target):
+                return "sum", target
+            if target == self._vocabulary.pieces(only_stock=True) and not is_distinct:
+                if any(one.role == "row" for one in phrase) and not self._parsed.has("sum"):
+                    raise UnclearError(f"it may count rows or add up {target.name}")
+                if all(one.role in ("value", "row") for one in phrase):
                     return "sum", target
             raise UnreadError(f"it does not say what of {target.name} to count")
         is_row = any(one.role == "row" for one in phrase)
@@ -64,6 +74,31 @@ class Counts:
         if first.role == "value" and not is_distinct:
             return "count", None
         raise UnreadError("it does not say how many of what")
+
+    def _only_says(self, place: int) -> bool:
+        """Whether a verb follows "how many" and no thing: "how many were hired before 2015"."""
+        return [token.word for token in self._parsed.tokens[place : place + 1]] in (
+            ["were"],
+            ["are"],
+            ["was"],
+        )
+
+    def _whole_of(self, column: Column) -> Link | None:
+        """Return the link that names a column in full, if there is one."""
+        links = (one for one in self._parsed.links if one.whole and one.columns == (column,))
+        return next(links, None)
+
+    def _is_added(self, column: Column) -> bool:
+        """Whether a column's numbers are of something that can be added up."""
+        vocabulary, values = self._vocabulary, self._vocabulary.table.values_of(column)
+        is_price = is_cost(column) or vocabulary.is_numbering(column)
+        years = all(value is None or FIRST_YEAR <= float(value) <= LAST_YEAR for value in values)
+        return not (is_price or years)
+
+    def is_of(self, cue: Found, column: Column) -> bool:
+        """Whether "how many" stands before a column of numbers: "how many pages on average"."""
+        phrase = self._phrase(cue.end)
+        return bool(phrase) and phrase[-1] == self._whole_of(column)
 
     def most(self, cue: Found, filters: Sequence[Filter]) -> Made:
         """Return what groups have the most of, where no column of numbers is named.
@@ -115,6 +150,9 @@ class Counts:
         return found.pop() if len(found) == 1 else None
 
     def _check_pieces(self, phrase: Sequence[Link]) -> None:
+        tokens = self._parsed.tokens
+        if any(self._vocabulary.is_named_row(one, tokens) for one in phrase):
+            return
         is_row = any(one.role == "row" for one in phrase)
         pieces = self._vocabulary.pieces(only_stock=is_row)
         if pieces is not None and (is_row or any(one.role == "value" for one in phrase)):

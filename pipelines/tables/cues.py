@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.tables.query import Operator
-from pipelines.tables.words import Token
+from pipelines.tables.words import CURRENCIES, MONTHS, Token
 
 Cue = Literal[
     "count",
@@ -49,6 +49,7 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("sum", ("sum",)),
     ("altogether", ("sum",)),
     ("on average", ("average",)),
+    ("average number of", ("average",)),
     ("average", ("average",)),
     ("the mean", ("average",)),
     ("most expensive", ("highest", "dear")),
@@ -58,6 +59,7 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("least expensive", ("lowest", "cheap")),
     ("cheapest", ("lowest", "cheap")),
     ("most recent", ("latest",)),
+    ("most recently", ("latest",)),
     ("most often", ("most", "often")),
     ("most frequently", ("most", "often")),
     ("most frequent", ("most", "often")),
@@ -75,11 +77,16 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("biggest", ("highest",)),
     ("greatest", ("highest",)),
     ("longest", ("highest",)),
+    ("heaviest", ("highest",)),
+    ("tallest", ("highest",)),
+    ("fastest", ("highest",)),
     ("lowest", ("lowest",)),
     ("minimum", ("lowest",)),
     ("min", ("lowest",)),
     ("smallest", ("lowest",)),
     ("shortest", ("lowest",)),
+    ("lightest", ("lowest",)),
+    ("slowest", ("lowest",)),
     ("latest", ("latest",)),
     ("newest", ("latest",)),
     ("last", ("latest",)),
@@ -131,27 +138,11 @@ _DATING: dict[Operator, tuple[str, ...]] = {
     "<=": ("until", "up to"),
     "=": ("in the year", "in", "of", "during", "for", "on", "from"),
 }
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan",
-            "february feb",
-            "march mar",
-            "april apr",
-            "may",
-            "june jun",
-            "july jul",
-            "august aug",
-            "september sep sept",
-            "october oct",
-            "november nov",
-            "december dec",
-        ),
-        1,
-    )
-    for name in names.split()
-}
+_CURRENCIES = frozenset[str]().union(*CURRENCIES.values())
+
+
+NO_YEAR = "----"
+"""Stands in a date for the year that is not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +281,16 @@ def _spelled(
 
 
 def _number(tokens: Sequence[Token], place: int) -> tuple[int | float, int] | None:
-    if place < len(tokens) and tokens[place].kind == "unit":
+    if place < len(tokens) and _is_unit(tokens[place]):
         place += 1
     if place >= len(tokens) or (number := tokens[place].number) is None:
         return None
     end = place + 1
-    return number, end + (end < len(tokens) and tokens[end].kind == "unit")
+    return number, end + (end < len(tokens) and _is_unit(tokens[end]))
+
+
+def _is_unit(token: Token) -> bool:
+    return token.kind == "unit" or token.word in _CURRENCIES
 
 
 def _moment(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
@@ -308,14 +303,14 @@ def _moment(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
         return token.year, place + 1
     after = tokens[place + 1] if place + 1 < len(tokens) else None
     last = tokens[place + 2] if place + 2 < len(tokens) else None
-    month = _MONTHS.get(token.word)
-    if after is None:
-        return None
-    if month is not None and after.year is not None:
+    month = MONTHS.get(token.word)
+    if month is not None and after is not None and after.year is not None:
         return f"{after.year}-{month:02}", place + 2
-    # "March 9, 2009" and "9 March 2009"
-    day = (after if month is not None else token).number
-    month = month or _MONTHS.get(after.word)
-    if month and isinstance(day, int) and 1 <= day <= 31 and last is not None and last.year:
-        return f"{last.year}-{month:02}-{day:02}", place + 3
-    return None
+    # "March 9, 2009" and "9 March 2009"; without a year it is that of all dates there are.
+    day = (after if month is not None else token) if after is not None else None
+    named = month or (MONTHS.get(after.word) if after is not None else None)
+    if named and day is not None and isinstance(day.number, int) and 1 <= day.number <= 31:
+        if last is not None and last.year:
+            return f"{last.year}-{named:02}-{day.number:02}", place + 3
+        return f"{NO_YEAR}-{named:02}-{day.number:02}", place + 2
+    return (f"{NO_YEAR}-{month:02}", place + 1) if month is not None else None

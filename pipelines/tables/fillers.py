@@ -12,11 +12,27 @@ _EMPTY = SPENT | frozenset(
         "please can could our my as value values case cases carried recorded logged "
         "registered raised listed entered appear appears appeared occur occurs occurred happen "
         "happens happened exist exists held involve involves involved concern concerns "
-        "concerned made get gets got see seen entire whole overall yet"
+        "concerned made get gets got see seen entire whole overall yet still currently "
+        "drive drives drove carry carries carried draw draws weigh weighs stand stands earn earns"
     )
 )
 # By themselves their last words would be conditions: "out of stock", "on time", "single".
-_PHRASES = tuple(map(listed, ("carried out", "a single", "all the time", "at the time")))
+_PHRASES = tuple(
+    map(
+        listed,
+        (
+            "carried out",
+            "a single",
+            "all the time",
+            "at the time",
+            "at the moment",
+            "right now",
+            "type of",
+            "kind of",
+            "so far",
+        ),
+    )
+)
 _ARTICLES = frozenset({"a", "an", "the"})
 _ASKER = frozenset({"i", "me", "my", "us"})
 # "Tell me" and "can I see" are no more than "please".

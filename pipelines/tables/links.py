@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from pipelines.convert.extracted import Scalar
 from pipelines.tables.table import Column, Table
 from pipelines.tables.values import Values
-from pipelines.tables.words import Token, joined, listed, name_words, stem, tells_case
+from pipelines.tables.words import (
+    MONTHS,
+    Token,
+    joined,
+    listed,
+    name_words,
+    stem,
+    tells_case,
+    without_unit,
+)
 
 Role = Literal["row", "table", "column", "value"]
 
@@ -18,6 +28,7 @@ _CONTAINERS = frozenset(
         stem,
         listed(
             "index list table register log data sheet file database tracker overview export "
+            "catalogue catalog directory schedule report "
             "records rows entries lines items"
         ),
     )
@@ -30,6 +41,8 @@ _THINGS = frozenset(
 _KEYS = frozenset({"id", "no", "nr", "number", "name", "code", "key"})
 # Names that end so tell one thing from another, and are no number of things.
 _NUMBERINGS = _KEYS - {"name"}
+# When a table is of, which its name may end with.
+_DATED = frozenset({*MONTHS, *listed("q q1 q2 q3 q4 week month quarter year season")})
 # Words that stand in many names and point at none of them.
 _WEAK = frozenset(map(stem, listed("of is has in the no number count id name")))
 # What is, rather than happens: of it a year alone says nothing about when it began or was bought.
@@ -48,10 +61,23 @@ _PERSONS = frozenset(
     map(stem, listed("employees staff people persons workers personnel members users"))
 )
 _PEOPLE = frozenset({"who", *map(stem, listed("people persons"))})
-_EMPLOYED = frozenset(map(stem, listed("employees staff workers personnel")))
+_EMPLOYED = frozenset(map(stem, listed("employees staff workers personnel colleagues")))
+# "In stock" is asked for as the stock; a "total" alone is any.
+_PLACES = frozenset({"in", "on"})
+_MADE = frozenset(listed("total sum average mean count number min max minimum maximum"))
 _QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
 _STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
+_SHORT_UNITS = frozenset(listed("kg km kw mm cm m2"))
+_MONEY = frozenset(map(stem, listed("price cost amount rate fee")))
+_FEW_ROWS = 6
+# Longer names are words of their own, and shorter words stand for themselves.
+_ABBREVIATED = 4
+# A name is not much longer, on average.
+_MOST_WORDS = 3.0
+_TELLING = frozenset(
+    map(stem, listed("note notes comment description remark remarks text details"))
+)
 # Words that are written in capitals for stress, too.
 _STRESSED = frozenset(listed("i in is on at to of as be do an we me my no or if so by up"))
 
@@ -96,31 +122,87 @@ class Vocabulary:
         self.table = table
         self.values = Values(table)
         words = name_words(table.name)
-        container = len(words) > 1 and stem(words[-1]) in _CONTAINERS
-        named = words[:-1] if container else words
+        # "Invoices 2025" and "tours-march" are of invoices and tours.
+        undated = [word for word in words if not word.isdigit() and word not in _DATED]
+        container = len(undated) > 1 and stem(undated[-1]) in _CONTAINERS
+        named = undated[:-1] if container else undated
         self._whole = joined(words)
         self._rows = {joined(named[start:]) for start in range(len(named))} - {""}
         self._table = {joined(words[:end]) for end in range(1, len(words))}
         if container:
-            self._table |= {stem(words[-1]), self._whole}
+            self._table |= {stem(undated[-1]), self._whole}
         self.lasts = bool(named) and stem(named[-1]) in _LASTING
         self.is_of_persons = bool(named) and stem(named[-1]) in _PERSONS
         employed = _EMPLOYED if named and stem(named[-1]) in _EMPLOYED else frozenset()
         self._people = (_PEOPLE | employed) if self.is_of_persons else frozenset()
-        self._plural = "" if container or not words[-1:] else " ".join(words[-2:])
+        self._plural = "" if container or not undated[-1:] else " ".join(undated[-2:])
         self._names = {column: name_words(column.name) for column in table.columns}
         self._thing = joined(named[:1]) if len(named) > 1 else ""
         self._whole_columns: dict[str, list[Column]] = {}
         self._parts_of_columns: dict[str, list[Column]] = {}
         for column, own in self._names.items():
-            self._whole_columns.setdefault(joined(own), []).append(column)
+            for whole in {joined(own), joined(_said_of(column, own))}:
+                self._whole_columns.setdefault(whole, []).append(column)
             for part in set(_parts(own)) - _WEAK:
-                if len(part) > _SHORT:
+                if len(part) > _SHORT or part in _SHORT_UNITS:
                     self._parts_of_columns.setdefault(part, []).append(column)
+        # What a table of prices has in a column of numbers is not what its rows are.
+        behind = [column for column in table.columns[1:] if column.is_number]
+        numbers = {joined(_said_of(column, self._names[column])) for column in behind}
+        numbers |= {stem(word) for column in behind for word in self._names[column]} & _MONEY
+        self._is_called = not numbers & self._rows
+        self._rows -= numbers
+        self._nouns = [noun for column in self._namings if (noun := self._noun_of(column))]
+        self._rows |= set(map(joined, self._nouns))
+
+    @cached_property
+    def _namings(self) -> list[Column]:
+        """The columns of names or numbers that tell the rows apart: "Item no", "Tyre"."""
+        found = []
+        for column in self.table.columns:
+            values = self.table.values_of(column)
+            named = column.kind == "text" or (column.is_number and self.is_numbering(column))
+            words = sum(len(str(value).split()) for value in values) / max(1, len(values))
+            named = named and not {stem(word) for word in self._names[column]} & _TELLING
+            # In a few rows anything may differ.
+            named = named and (not self.table.columns.index(column) or len(values) >= _FEW_ROWS)
+            if named and words <= _MOST_WORDS and 1 < len(values) == len(set(values) - {None}):
+                found.append(column)
+        return found
+
+    @property
+    def naming(self) -> Column | None:
+        """The first column that tells the rows apart, such as "Item"; None where there is none."""
+        return self._namings[0] if self._namings else None
+
+    def name_of(self, row: Sequence[Scalar | None]) -> str | None:
+        """Return what a row is called, behind a code with its name; None where nothing tells it."""
+        found = [row[self.table.columns.index(column)] for column in self._namings]
+        names = [value for value in found if isinstance(value, str)]
+        if not found:
+            return None
+        is_code = not (isinstance(found[0], str) and found[0].replace(" ", "").isalpha())
+        others = [name for name in names if name != found[0] and not _has_digit(name)]
+        return f"{found[0]}, {others[0]}" if is_code and others else str(found[0])
+
+    def _noun_of(self, naming: Column) -> list[str]:
+        """Return what a column that names the rows calls each of them: "item", "product"."""
+        words = self._names[naming]
+        while words and words[-1] in _KEYS:
+            words = words[:-1]
+        others = (own for column, own in self._names.items() if column is not naming)
+        return [] if any(joined(own) == joined(words) for own in others) else words
+
+    def is_named_row(self, link: Link, tokens: Sequence[Token]) -> bool:
+        """Whether a link is what the column that names the rows calls each of them."""
+        said = "".join(token.stem for token in tokens[link.start : link.end])
+        return link.role == "row" and said in map(joined, self._nouns)
 
     def rows_called(self, count: int) -> str:
         """Return what rows are called: "work orders", or "rows of" the table's name."""
-        if not self._plural.endswith("s") or self._plural.endswith("ss"):
+        if not self._is_called and self._nouns:
+            return " ".join(self._nouns[0]) + ("" if count == 1 else "s")
+        if not self._is_called or not self._plural.endswith("s") or self._plural.endswith("ss"):
             return f"{'row' if count == 1 else 'rows'} of {self.table.name}"
         if count != 1:
             return self._plural
@@ -182,7 +264,20 @@ class Vocabulary:
         key = "".join(token.stem for token in span)
         whole = self._whole_columns.get(key)
         columns = whole or self._parts_of_columns.get(key)
+        if columns is None and end - start == 1:
+            columns = self._abbreviated(span[0])
         return Link("column", start, end, tuple(columns), whole=bool(whole)) if columns else None
+
+    def _abbreviated(self, token: Token) -> list[Column] | None:
+        """Return the one column whose name of one word abbreviates a word: "Veh", "Drv", "Qty"."""
+        if token.kind != "word" or len(token.word) <= _ABBREVIATED:
+            return None
+        found = [
+            column
+            for column, own in self._names.items()
+            if len(said := without_unit(own)) == 1 and _abbreviates(said[0], token.word)
+        ]
+        return found if len(found) == 1 else None
 
     def _opposite(self, span: Sequence[Token], start: int, end: int) -> Link | None:
         """Return the column of truths that a word denies by how it begins: "unpaid"."""
@@ -237,6 +332,10 @@ class Vocabulary:
         said = "".join(token.stem for token in tokens[link.start : link.end])
         return link.role in ("row", "table") and said not in _ROW_NOUNS - self._rows
 
+    def calls_rows(self, token: Token) -> bool:
+        """Whether a word is what this table's rows are called."""
+        return token.stem in self._rows
+
     def is_thing(self, link: Link, tokens: Sequence[Token]) -> bool:
         """Whether a link is the word for what :attr:`thing` holds."""
         said = "".join(token.stem for token in tokens[link.start : link.end])
@@ -261,8 +360,14 @@ class Vocabulary:
         return column.kind == "int" and counts
 
     def is_numbering(self, column: Column) -> bool:
-        """Whether a column's name says that its numbers are names: "Room Number"."""
-        return bool({*self._names[column][-1:]} & _NUMBERINGS)
+        """Whether a column's numbers are names: by its own, "Room Number", or running on."""
+        if {*self._names[column][-1:]} & _NUMBERINGS:
+            return True
+        if column != self.table.columns[0] or column.kind != "int":
+            return False
+        values = {int(value) for value in self.table.values_of(column) if value is not None}
+        is_each = len(values) == len(self.table.rows) >= _FEW_ROWS
+        return is_each and max(values) - min(values) < 2 * len(values)
 
     def repeated(self, link: Link, tokens: Sequence[Token]) -> Column | None:
         """Return :attr:`repeating` where a link is the word for what it numbers."""
@@ -312,6 +417,30 @@ class Vocabulary:
                 )
                 if letters == name.casefold() and (beside or start in asked):
                     yield Link("column", start, end, (column,), whole=True)
+
+
+def _abbreviates(short: str, word: str) -> bool:
+    """Whether a name is a word's beginning, or consonants of it in their order."""
+    if not 2 < len(short) <= _ABBREVIATED:
+        return False
+    letters = iter(word)
+    in_order = all(letter in letters for letter in short)
+    return word.startswith(short) or (
+        short[0] == word[0] and in_order and not set(short) & set("aeiou")
+    )
+
+
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
+
+
+def _said_of(column: Column, words: list[str]) -> list[str]:
+    """Return the words by which a column of numbers is asked for: "price", "stock"."""
+    if not column.is_number:
+        return words
+    said = without_unit(words)
+    said = said[1:] if len(said) > 1 and said[0] in _PLACES else said
+    return words if said[0] in _MADE and len(said) == 1 else said
 
 
 def _parts(words: Sequence[str]) -> Iterator[str]:

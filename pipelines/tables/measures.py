@@ -6,7 +6,7 @@ from pipelines.tables.links import Vocabulary
 from pipelines.tables.parsed import UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter
 from pipelines.tables.table import Column
-from pipelines.tables.words import listed, name_words, stem
+from pipelines.tables.words import MEASURES, listed, name_words, stem
 
 _COSTS = frozenset(map(stem, listed("cost costs price amount")))
 _PRICES = frozenset(map(stem, listed("price rate")))
@@ -14,13 +14,6 @@ _OF_ONE = frozenset(listed("unit per each"))
 _OF_ALL = frozenset(map(stem, listed("total sum line extended")))
 _CURRENCIES = frozenset(listed("currency ccy curr code"))
 _UNITS = frozenset(listed("unit units uom of measure measurement"))
-# A unit may be a flat or a department, too.
-_MEASURES = frozenset(
-    listed(
-        "g kg t lb lbs oz mm cm m km in ft m2 m3 ml l gal pc pcs pce piece pieces ea each box "
-        "boxes pack packs set pair roll h hr hrs hour hours day days kwh"
-    )
-)
 # What is in no currency.
 _BARE = frozenset(
     map(
@@ -56,7 +49,7 @@ def check_measure(
         if one.name in pinned or one == group or not _divides(one, column):
             continue
         units = vocabulary.values.distinct(one)
-        is_measure = any(unit.casefold() in _MEASURES for unit in units)
+        is_measure = any(unit.casefold() in MEASURES for unit in units)
         if len(units) > 1 and (is_measure or not _says_unit(one)):
             more = ", …" if len(units) > _SHOWN else ""
             raise UnclearError(

@@ -63,7 +63,7 @@ class Parsed:
         So does "out of" before a truth.
         """
         for place, token in enumerate(self.tokens):
-            is_not = token.word == "not" or token.word.endswith(("n't", "n’t"))
+            is_not = token.word in ("not", "no", "without") or token.word.endswith(("n't", "n’t"))
             # "Out of stock" denies what a column says of stock.
             is_out = [one.word for one in self.tokens[place : place + 2]] == ["out", "of"]
             if place in self.taken or not (is_not or is_out):
@@ -76,6 +76,8 @@ class Parsed:
             if self.links[at].role in ("column", "table") and following:
                 # "not for customer Acme"
                 at += following[0].role == "value" and following[0].start == self.links[at].end
+            if token.word in ("no", "without") and not self.links[at].is_truth:
+                continue
             if self.links[at].is_condition and not self.links[at].negated:
                 self.links[at] = replace(self.links[at], negated=True)
                 self.taken.add(place)

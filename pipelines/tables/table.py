@@ -27,7 +27,7 @@ _TOTAL = re.compile(
     r"^(?:grand[ -]|sub[ -]?)?totals?\b|\b(?:sub[ -]?)?totals?:?$|^(?:all|sum|average):?$",
     re.IGNORECASE,
 )
-_TRUTHS = {"yes": True, "no": False}
+_TRUTHS = {"yes": True, "no": False, "y": True, "n": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,9 @@ def _kind(values: Sequence[Scalar]) -> Kind:
     if types and types <= {int, float}:
         return "float"
     if types == {str}:
-        if all(str(value).casefold() in _TRUTHS for value in values):
+        said = {str(value).casefold() for value in values}
+        # One letter alone may stand for anything.
+        if said <= {"yes", "no"} or said == {"y", "n"}:
             return "bool"
         if all(_DAY.fullmatch(str(value)) and _parsed(str(value)) for value in values):
             return "date"

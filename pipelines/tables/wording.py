@@ -34,10 +34,7 @@ def tell(result: TableResult, vocabulary: Vocabulary) -> str:
     column = table.column(query.column) if query.column is not None else None
     where = _where(table, query.filters, column)
     if query.aggregate == "none":
-        texts = [
-            " | ".join(str(value) for value in row if value is not None) for row in result.values
-        ]
-        return f"{result.counted:,} {rows}{where}: {'; '.join(texts[:_MOST_GROUPS])}"
+        return _listed(result, vocabulary, rows, where)
     if query.group_by is not None:
         return _groups(result, vocabulary, column, where)
     if query.aggregate == "count":
@@ -48,15 +45,40 @@ def tell(result: TableResult, vocabulary: Vocabulary) -> str:
         if column == vocabulary.repeating:
             rows = f"rows of {table.name}"
         return f"{value} different values of {column.name}, in {result.counted:,} {rows}{where}."
-    which = _which(result, column) if query.aggregate in ("minimum", "maximum") else ""
+    which = _which(result, column, vocabulary) if query.aggregate in ("minimum", "maximum") else ""
     return f"The {_lead(result, column)} is {value}{which}, of {result.counted:,} {rows}{where}."
 
 
-def _which(result: TableResult, column: Column) -> str:
-    """Tell the one row that has an extreme by the first column whose values are all different."""
+def _listed(result: TableResult, vocabulary: Vocabulary, rows: str, where: str) -> str:
+    """Tell rows by what names them, or whole where nothing does."""
+    shown = result.values[:_MOST_GROUPS]
+    by = None if result.query.column is None else result.table.column(result.query.column)
+    texts = []
+    for row in shown:
+        name = vocabulary.name_of(row)
+        if name is None:
+            name = " | ".join(str(value) for value in row if value is not None)
+        elif by is not None:
+            name += f": {_value(result, by, row[result.table.columns.index(by)])}"
+        texts.append(name)
+    told = "; ".join(texts)
+    if by is not None and result.query.order is not None:
+        least = result.query.order == "ascending"
+        first = _EXTREMES["minimum" if least else "maximum", by.is_moment].format(by.name)
+        return f"The {len(texts)} with the {first}, of {result.counted:,} {rows}{where}: {told}."
+    more = result.counted - len(texts)
+    return f"{result.counted:,} {rows}{where}: {told}{f'; and {more:,} more' if more else ''}."
+
+
+def _which(result: TableResult, column: Column, vocabulary: Vocabulary) -> str:
+    """Tell the one row that has an extreme by what names it, or by a column that tells it apart."""
     if len(result.citations) != 1:
         return ""
-    table = result.table
+    table, naming = result.table, vocabulary.naming
+    if naming is not None and naming is not column:
+        start = result.citations[0].start
+        row = next(n for n, place in enumerate(table.rows) if place.start == start)
+        return f" ({naming.name} {vocabulary.name_of(table.values[row])})"
     for one in table.columns:
         if one is not column and len(set(table.values_of(one))) == len(table.rows):
             found = shown_in(result.citations[0].quote, one.name)

@@ -32,6 +32,44 @@ _NUMBERS = dict(
         strict=True,
     )
 )
+CURRENCIES = {
+    "$": frozenset(listed("$ usd dollar dollars")),
+    "€": frozenset(listed("€ eur euro euros")),
+    "£": frozenset(listed("£ gbp")),
+    "¥": frozenset(listed("¥ jpy yen cny")),
+    "₹": frozenset(listed("₹ inr rupees")),
+}
+"""The words of a currency, by its sign."""
+# A unit may be a flat or a department, too.
+MEASURES = frozenset(
+    listed(
+        "g kg t lb lbs oz mm cm m km in ft m2 m3 ml l gal pc pcs pce piece pieces ea each box "
+        "boxes pack packs set pair roll h hr hrs hour hours day days kw kwh"
+    )
+)
+"""Words that say what numbers are measured in."""
+_UNITS = MEASURES.union(*CURRENCIES.values(), listed("chf sek nok dkk pln min percent pct"))
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        1,
+    )
+    for name in listed(names)
+}
 # Far below what a float holds, and what Python reads as a whole number.
 _MOST_DIGITS = 300
 
@@ -136,6 +174,14 @@ def tells_case(tokens: Sequence[Token]) -> bool:
 def name_words(name: str) -> list[str]:
     """Return the words of a column's or table's name, in lower case: "BscStartDate" has three."""
     return [part.casefold() for word in _CAMEL.findall(name) for part in _HUMPS.split(word) if part]
+
+
+def without_unit(words: list[str]) -> list[str]:
+    """Return the words of a name that are no unit of measure: "price" of "Price EUR"."""
+    end = len(words)
+    while end > 1 and words[end - 1] in _UNITS:
+        end -= 1
+    return words[:end]
 
 
 def joined(words: list[str]) -> str:

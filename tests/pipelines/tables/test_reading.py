@@ -31,7 +31,7 @@ MOST = {"order": "descending", "limit": 1}
         ("How many work orders are done?", {**COUNT, "filters": [is_("Done", True)]}),
         ("What was the total cost in 2010?", {"aggregate": "sum", "column": "Cost", "filters": [is_("Opened", "2010")]}),
         ("What did the work orders cost on average?", {"aggregate": "average", "column": "Cost"}),
-        ("What is the mean number of hours?", None),
+        ("What is the mean number of hours?", {"aggregate": "average", "column": "Hours"}),
         ("What was the most expensive work order?", {"aggregate": "maximum", "column": "Cost"}),
         ("Which work order took the fewest hours?", None),
         ("What is the lowest cost on machine A?", {"aggregate": "minimum", "column": "Cost", "filters": [is_("Asset", "A")]}),

@@ -1,0 +1,55 @@
+"""Questions about a table as a whole, which rows quoted from it do not answer."""
+
+import re
+from collections.abc import Collection, Iterable
+
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.words import tokens_of
+
+_WORKED_OUT = re.compile(
+    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|combined|average|mean"
+    r"|most|least|fewest|top \w+|per|each|(?:high|low|larg|small|bigg|great|long|short|cheap|dear"
+    r"|lat|new|earli|old|heavi|light|tall|fast|slow)est)\b",
+    re.IGNORECASE,
+)
+_ASKING_ROWS = frozenset({"which", "what", "list", "show", "all", "the", "our", "me", "of", "give"})
+# A value of at most so many rows tells which are meant.
+_FEW = 2
+_SHORT = 3
+
+
+def asks_of_all(question: str, vocabulary: Vocabulary, rows: Collection[int]) -> bool:
+    """Whether a question is about a table's rows together, and names none of some rows.
+
+    :param rows: Numbers of the rows that were quoted.
+    """
+    if _WORKED_OUT.search(question) is None and not _lists(question, vocabulary):
+        return False
+    return not _names_one(question, vocabulary, rows)
+
+
+def _lists(question: str, vocabulary: Vocabulary) -> bool:
+    """Whether a question begins with what several rows are called: "which invoices …"."""
+    for token in tokens_of(question):
+        if vocabulary.calls_rows(token):
+            return token.word.endswith("s") and not token.word.endswith("ss")
+        if token.word not in _ASKING_ROWS:
+            return False
+    return False
+
+
+def _names_one(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bool:
+    """Whether a question holds a cell of one of the rows that few others have."""
+    table, said = vocabulary.table, f" {_plain(question)} "
+    for number in rows:
+        for column, value in zip(table.columns, table.values[number], strict=True):
+            text = "" if value is None or column.kind == "bool" else _plain(str(value))
+            if len(text) < _SHORT or f" {text} " not in said:
+                continue
+            if sum(one == value for one in table.values_of(column)) <= _FEW:
+                return True
+    return False
+
+
+def _plain(text: str) -> str:
+    return " ".join(token.word for token in tokens_of(text) if token.kind != "other")

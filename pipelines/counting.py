@@ -5,7 +5,7 @@ import re
 _AGGREGATE = re.compile(
     r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|average|the mean"
     r"|max(?:imum)?|min(?:imum)?|most|least|fewest|(?:high|low|larg|small|bigg|great|long|short|cheap|dear|costli"
-    r"|lat|new|earli|old|heavi|light|tall|fast|slow)est|last|first|top|per|each)\b"
+    r"|lat|new|young|earli|old|heavi|light|tall|fast|slow)est|last|first|top|per|each)\b"
     # Rows that meet a condition may be asked for.
     r"|^\W*(?:please\s+)?(?:list|show|give)\b|^\W*which\s+(?:of\s+)?(?:\S+\s+)?\w+s\b"
     r"|\b(?:\w+ than|over|under|above|below|at least|at most|before|after|since|on|in) \W*\d"

@@ -8,7 +8,9 @@ from pipelines.tables.counts import Counts, Made
 from pipelines.tables.cues import Cue, Found
 from pipelines.tables.fillers import check_asker, check_left_over
 from pipelines.tables.links import Link, Vocabulary
+from pipelines.tables.listing import Listing, past_number
 from pipelines.tables.measures import check_measure, is_cost
+from pipelines.tables.moments import Moments
 from pipelines.tables.parsed import Parsed, UnreadError
 from pipelines.tables.query import Aggregate, Filter, Order, Period, TableQuery
 from pipelines.tables.table import Column
@@ -18,10 +20,6 @@ _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
 _NAMED = 2
 _COMMON = frozenset({"common", "frequent"})
-_AGED = frozenset({"oldest", "newest", "earliest", "latest"})
-_MADE = frozenset(map(stem, listed("built made published manufactured constructed")))
-_LISTING = frozenset({"list", "show", "give"})
-_BEFORE_ROWS = _LISTING | {"me", "us", "all", "the", "of", "our", "please"}
 # What numbers are of that are the most or the least of these.
 _MEASURED = {
     stem(word): frozenset(map(stem, listed(columns)))
@@ -56,6 +54,7 @@ class Attempt:
         self._vocabulary, self._tokens = vocabulary, tokens
         self._parsed = Parsed(vocabulary, tokens)
         self._rows, self._counts = Conditions(self._parsed), Counts(self._parsed)
+        self._listing, self._moments = Listing(self._parsed), Moments(self._parsed)
 
     @property
     def is_about(self) -> bool:
@@ -91,7 +90,7 @@ class Attempt:
 
         :raises UnreadError: When the question is none of it.
         """
-        if not self._parsed.cues and not self._opens_list:
+        if not self._parsed.cues and not self._listing.opens:
             raise UnreadError("it asks for no count, sum or extreme")
         group, period = self._group()
         check_left_over(self._parsed)
@@ -104,6 +103,9 @@ class Attempt:
         # "The cheapest tyre", where one column holds tyres and one what things cost.
         costs = any(token.word in SPENT for token in self._tokens) and self._parsed.conditions
         priced = bool(values) and bool(costs or self._parsed.has("dear", "cheap"))
+        # "How many dogs", where one column holds dogs.
+        counts = self._parsed.has("count")
+        priced |= any(counts and one.start == counts.end for one in values)
         several = len(values) > 1 or any(v.end - v.start > 1 for v in values)
         if not (named or exact or several or priced):
             raise UnreadError("it names neither the table nor a column of it")
@@ -133,18 +135,18 @@ class Attempt:
         column: Column | None = None
         aggregate: Aggregate
         top = self._parsed.has("top")
-        rows_ranked = group is None and self._ranks_rows()
+        rows_ranked = group is None and self._listing.ranks()
         if top is not None and (
             (group is None and not rows_ranked) or (counts and counts.start < top.start)
         ):
             raise UnreadError("it does not say the top of what")
         # "Top 3" and "which three" compare nothing.
-        limit = self._top_count() if group is not None or rows_ranked else None
+        limit = self._listing.count() if group is not None or rows_ranked else None
         if moment is not None:
             if counts or sums or averages or extreme or group:
                 raise UnreadError("it asks for several things at once")
             filters += self._rows.of_numbers(None)
-            aggregate, column = self._moment(moment)
+            aggregate, column = self._moments.made(moment)
             return self._made(aggregate, column, filters, None, None, None, None)
         if self._parsed.has("when"):
             raise UnreadError("it does not say which time: the first or the last")
@@ -177,13 +179,16 @@ class Attempt:
             self._counts.check_single()
             aggregate = "minimum" if self._is_low(extreme) else "maximum"
             column = target
+        elif group is not None and target is not None and self._counts.is_first_of(target):
+            aggregate, column = "sum", target
         elif (
             self._parsed.has("group")
             and target is None
+            and top is None
             and any(one.role == "row" for one in self._parsed.links)
         ):
             aggregate, column = self._counts.rows(filters)
-        elif group is None and self._lists_rows(target, filters):
+        elif group is None and self._listing.lists(target, filters):
             aggregate, column = "none", None
         else:
             raise UnreadError("it asks for several things at once")
@@ -247,66 +252,13 @@ class Attempt:
         """Whether a column's name says when: "hired before 2015"."""
         return any(0 <= one.start - link.end <= 1 for one in self._parsed.conditions if one.is_date)
 
-    def _ranks_rows(self) -> bool:
-        """Whether some first rows are asked for: "top 3 items by price", "which two items"."""
-        for cue in self._parsed.cues:
-            place = self._past_number(cue.end)
-            first = {"top", "which"} & set(cue.cues) and place > cue.end
-            if first or (self._is_several(cue) and place == cue.end):
-                return any(
-                    link.start == place and link.role == "row" for link in self._parsed.links
-                )
-        return False
-
-    def _is_several(self, cue: Found) -> bool:
-        """Whether a number stands before a superlative: "the three heaviest tours"."""
-        return (
-            bool({"highest", "lowest"} & set(cue.cues))
-            and cue.start > 0
-            and self._tokens[cue.start - 1].number is not None
-        )
-
-    @property
-    def _opens_list(self) -> bool:
-        """Whether a question begins with "list" or "show", or with what its rows are called."""
-        if not self._tokens:
-            return False
-        if self._tokens[0].word in _LISTING:
-            return True
-        place = self._past_values(0)
-        is_row = any(one.start == place and one.role == "row" for one in self._parsed.links)
-        return is_row and (bool(self._parsed.conditions) or place > 0)
-
-    def _past_values(self, place: int) -> int:
-        """Return the place past small words, and values with what stands between them."""
-        while place < len(self._tokens):
-            value = next(
-                (o for o in self._parsed.links if o.start == place and o.role == "value"), None
-            )
-            if value is None and self._tokens[place].word not in _BEFORE_ROWS:
-                break
-            place = place + 1 if value is None else value.end
-        return place
-
-    def _lists_rows(self, target: Column | None, filters: Sequence[Filter]) -> bool:
-        """Whether the rows that meet conditions are asked for: "which items are out of stock"."""
-        if not filters or (target is not None and all(f.column != target.name for f in filters)):
-            return False
-        which = self._parsed.has("which")
-        if which is None and not self._opens_list:
-            return False
-        place = 0 if which is None else which.end
-        after = self._past_values(place)
-        return any(
-            (link.start == after and link.role == "row") or (link.start == place < after)
-            for link in self._parsed.links
-        )
-
     def _check_rows(self) -> None:
         """Refuse "how many results have a student": each has, or it means another thing."""
         rows = [link for link in self._parsed.links if link.role == "row"]
         for before, link in pairwise(rows):
-            if self._vocabulary.is_named_row(link, self._tokens) and link.start > before.end:
+            is_who = self._tokens[before.start].word == "who"
+            is_named = self._vocabulary.is_named_row(link, self._tokens)
+            if is_named and link.start > before.end and not is_who:
                 raise UnreadError(f'"{self._parsed.text(link)}" has no place in the query')
 
     def _is_low(self, cue: Found) -> bool:
@@ -322,7 +274,7 @@ class Attempt:
             common = "often" in cue.cues and self._tokens[cue.end - 1].word in _COMMON
             if not {"group", "which", "top"} & set(cue.cues) and not common:
                 continue
-            place = self._past_kind(self._past_number(cue.end))
+            place = self._past_kind(past_number(self._tokens, cue.end))
             period = _PERIODS.get(self._tokens[place].word) if place < len(self._tokens) else None
             link = next((one for one in self._parsed.links if one.start == place), None)
             is_row = link is not None and link.role == "row"
@@ -362,23 +314,6 @@ class Attempt:
         named = any(one.start == place for one in self._parsed.links)
         return place + 2 if words in (["type", "of"], ["kind", "of"]) and not named else place
 
-    def _past_number(self, place: int) -> int:
-        is_number = place < len(self._tokens) and self._tokens[place].number is not None
-        return place + 1 if is_number else place
-
-    def _top_count(self) -> int | None:
-        """Return how many of the first are asked for: "top 3", "which three parts"."""
-        for cue in self._parsed.cues:
-            place = cue.start - 1 if self._is_several(cue) else cue.end
-            if {"top", "which", "highest", "lowest"} & set(cue.cues) and place < len(self._tokens):
-                number = self._tokens[place].number
-                if isinstance(number, int) and 1 <= number <= 100:
-                    self._parsed.conditions = [
-                        c for c in self._parsed.conditions if c.start != place
-                    ]
-                    return number
-        return None
-
     def _ranked(self, target: Column | None, filters: Sequence[Filter]) -> Made:
         """Return what groups are compared by."""
         sums, averages = self._parsed.has("sum"), self._parsed.has("average")
@@ -404,40 +339,6 @@ class Attempt:
             if cue is not None and "distinct" not in cue.cues:
                 return self._counts.most(cue, filters)
         raise UnreadError("it does not say what groups are compared by: a total, an average")
-
-    def _years(self, cue: Found) -> Column | None:
-        """Return the column of years in which what is old or new was made."""
-        if self._tokens[cue.end - 1].word not in _AGED:
-            return None
-        columns = [
-            column
-            for column in self._vocabulary.table.columns
-            if column.kind == "int" and _MADE & {stem(word) for word in name_words(column.name)}
-        ]
-        if len(columns) != 1:
-            return None
-        self._parsed.used.update(
-            one for one in self._parsed.links if one.role == "column" and columns[0] in one.columns
-        )
-        return columns[0]
-
-    def _moment(self, cue: Found) -> tuple[Aggregate, Column]:
-        years = self._years(cue)
-        if years is not None and any(one.role == "row" for one in self._parsed.links):
-            return ("maximum" if "latest" in cue.cues else "minimum"), years
-        after = next((one for one in self._parsed.links if one.start == cue.end), None)
-        asked = self._parsed.has("when") is not None
-        named = after is not None and after.role == "column" and len(after.columns) == 1
-        rows = after is not None and (after.role == "row" or self._vocabulary.is_entity(after))
-        # "The last order" is told by its date; the newest employee may be the youngest.
-        told = (asked and cue.end >= len(self._tokens)) or (
-            rows and (asked or not self._vocabulary.lasts)
-        )
-        if not (named and after is not None and after.columns[0].is_moment) and not told:
-            raise UnreadError("it does not say the first or last what")
-        column = self._parsed.moments()
-        self._rows.check_done(column)
-        return ("maximum" if "latest" in cue.cues else "minimum"), column
 
     def _target(self, group: Column | None) -> Column | None:
         """Return the one column of numbers that is asked for."""

@@ -10,7 +10,7 @@ from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
 from pipelines.tables.words import CURRENCIES, listed, name_words
 
-SPENT = frozenset(listed("cost costs spend spent"))
+SPENT = frozenset(listed("cost costs spend spent spending"))
 """Words that ask for what something cost."""
 _SIGNS = {**CURRENCIES, "%": frozenset(listed("% percent percentage pct"))}
 _WAS = frozenset(listed("was were been not wasn't weren't wasn’t weren’t"))
@@ -42,12 +42,14 @@ class Conditions:
         :param group: The column that rows are grouped by, of which no value may be named.
         :raises UnclearError: When a value may be of several columns.
         """
-        filters = []
+        filters: list[Filter] = []
         for link in self._parsed.links:
             if link.is_truth and link not in self._parsed.used:
                 self._parsed.used.add(link)
                 if link.negated:
                     self._check_all_say(link.columns[0])
+                elif not link.whole and any(f.column == link.columns[0].name for f in filters):
+                    continue  # "not paid the fee" names its column in two pieces
                 filters.append(Filter(column=link.columns[0].name, value=not link.negated))
             if link.role != "value":
                 continue

@@ -44,7 +44,7 @@ class Counts:
         is_used = any(target is not None and f.column == target.name for f in filters)
         if target is not None and not is_used:
             if target in last.columns and last.role == "column":
-                if is_distinct or (self._vocabulary.is_numbering(target) and not filters):
+                if is_distinct or (self._vocabulary.naming.is_numbering(target) and not filters):
                     return "distinct", target
                 if self._vocabulary.is_amount(target):
                     return "sum", target
@@ -91,9 +91,14 @@ class Counts:
     def _is_added(self, column: Column) -> bool:
         """Whether a column's numbers are of something that can be added up."""
         vocabulary, values = self._vocabulary, self._vocabulary.table.values_of(column)
-        is_price = is_cost(column) or vocabulary.is_numbering(column)
+        is_price = is_cost(column) or vocabulary.naming.is_numbering(column)
         years = all(value is None or FIRST_YEAR <= float(value) <= LAST_YEAR for value in values)
         return not (is_price or years)
+
+    def is_first_of(self, column: Column) -> bool:
+        """Whether a question begins with what a column of numbers adds up: "hours per team"."""
+        first = next((one for one in self._parsed.links if one.role != "table"), None)
+        return first is not None and first == self._whole_of(column) and self._is_added(column)
 
     def is_of(self, cue: Found, column: Column) -> bool:
         """Whether "how many" stands before a column of numbers: "how many pages on average"."""

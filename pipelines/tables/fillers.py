@@ -13,7 +13,8 @@ _EMPTY = SPENT | frozenset(
         "registered raised listed entered appear appears appeared occur occurs occurred happen "
         "happens happened exist exists held involve involves involved concern concerns "
         "concerned made get gets got see seen entire whole overall yet still currently "
-        "drive drives drove carry carries carried draw draws weigh weighs stand stands earn earns"
+        "drive drives drove carry carries carried draw draws weigh weighs stand stands earn earns "
+        "come comes came use uses score scores scored already them"
     )
 )
 # By themselves their last words would be conditions: "out of stock", "on time", "single".
@@ -30,6 +31,7 @@ _PHRASES = tuple(
             "type of",
             "kind of",
             "so far",
+            "over all",
         ),
     )
 )

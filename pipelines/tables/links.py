@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from pipelines.convert.extracted import Scalar
+from pipelines.tables.column_names import (
+    KEYS,
+    NUMBERINGS,
+    is_abbreviation,
+    parts,
+    said_of,
+    wholes,
+)
+from pipelines.tables.naming import Naming
 from pipelines.tables.table import Column, Table
 from pipelines.tables.values import Values
 from pipelines.tables.words import (
@@ -16,7 +24,6 @@ from pipelines.tables.words import (
     name_words,
     stem,
     tells_case,
-    without_unit,
 )
 
 Role = Literal["row", "table", "column", "value"]
@@ -38,13 +45,8 @@ _ROW_NOUNS = frozenset(map(stem, listed("row record entry line")))
 _THINGS = frozenset(
     map(stem, listed("asset equipment machine unit vehicle device object plant tag"))
 )
-_KEYS = frozenset({"id", "no", "nr", "number", "name", "code", "key"})
-# Names that end so tell one thing from another, and are no number of things.
-_NUMBERINGS = _KEYS - {"name"}
 # When a table is of, which its name may end with.
 _DATED = frozenset({*MONTHS, *listed("q q1 q2 q3 q4 week month quarter year season")})
-# Words that stand in many names and point at none of them.
-_WEAK = frozenset(map(stem, listed("of is has in the no number count id name")))
 # What is, rather than happens: of it a year alone says nothing about when it began or was bought.
 _LASTING = frozenset(
     map(
@@ -58,26 +60,20 @@ _LASTING = frozenset(
 )
 # Rows of these are people, whom a question may call so, or ask for by "who".
 _PERSONS = frozenset(
-    map(stem, listed("employees staff people persons workers personnel members users"))
+    map(
+        stem,
+        listed(
+            "employees staff people persons workers personnel members users players pupils "
+            "students guests patients drivers teachers volunteers donors colleagues"
+        ),
+    )
 )
 _PEOPLE = frozenset({"who", *map(stem, listed("people persons"))})
 _EMPLOYED = frozenset(map(stem, listed("employees staff workers personnel colleagues")))
-# "In stock" is asked for as the stock; a "total" alone is any.
-_PLACES = frozenset({"in", "on"})
-_MADE = frozenset(listed("total sum average mean count number min max minimum maximum"))
 _QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
 _STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
-_SHORT_UNITS = frozenset(listed("kg km kw mm cm m2"))
 _MONEY = frozenset(map(stem, listed("price cost amount rate fee")))
-_FEW_ROWS = 6
-# Longer names are words of their own, and shorter words stand for themselves.
-_ABBREVIATED = 4
-# A name is not much longer, on average.
-_MOST_WORDS = 3.0
-_TELLING = frozenset(
-    map(stem, listed("note notes comment description remark remarks text details"))
-)
 # Words that are written in capitals for stress, too.
 _STRESSED = frozenset(listed("i in is on at to of as be do an we me my no or if so by up"))
 
@@ -120,7 +116,7 @@ class Vocabulary:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.values = Values(table)
+        self.values, self.naming = Values(table), Naming(table)
         words = name_words(table.name)
         # "Invoices 2025" and "tours-march" are of invoices and tours.
         undated = [word for word in words if not word.isdigit() and word not in _DATED]
@@ -133,75 +129,37 @@ class Vocabulary:
             self._table |= {stem(undated[-1]), self._whole}
         self.lasts = bool(named) and stem(named[-1]) in _LASTING
         self.is_of_persons = bool(named) and stem(named[-1]) in _PERSONS
-        employed = _EMPLOYED if named and stem(named[-1]) in _EMPLOYED else frozenset()
-        self._people = (_PEOPLE | employed) if self.is_of_persons else frozenset()
         self._plural = "" if container or not undated[-1:] else " ".join(undated[-2:])
         self._names = {column: name_words(column.name) for column in table.columns}
         self._thing = joined(named[:1]) if len(named) > 1 else ""
         self._whole_columns: dict[str, list[Column]] = {}
         self._parts_of_columns: dict[str, list[Column]] = {}
-        for column, own in self._names.items():
-            for whole in {joined(own), joined(_said_of(column, own))}:
+        for column in table.columns:
+            for whole in wholes(column):
                 self._whole_columns.setdefault(whole, []).append(column)
-            for part in set(_parts(own)) - _WEAK:
-                if len(part) > _SHORT or part in _SHORT_UNITS:
-                    self._parts_of_columns.setdefault(part, []).append(column)
+            for part in parts(column):
+                self._parts_of_columns.setdefault(part, []).append(column)
         # What a table of prices has in a column of numbers is not what its rows are.
         behind = [column for column in table.columns[1:] if column.is_number]
-        numbers = {joined(_said_of(column, self._names[column])) for column in behind}
+        numbers = {joined(said_of(column)) for column in behind}
         numbers |= {stem(word) for column in behind for word in self._names[column]} & _MONEY
         self._is_called = not numbers & self._rows
         self._rows -= numbers
-        self._nouns = [noun for column in self._namings if (noun := self._noun_of(column))]
-        self._rows |= set(map(joined, self._nouns))
-
-    @cached_property
-    def _namings(self) -> list[Column]:
-        """The columns of names or numbers that tell the rows apart: "Item no", "Tyre"."""
-        found = []
-        for column in self.table.columns:
-            values = self.table.values_of(column)
-            named = column.kind == "text" or (column.is_number and self.is_numbering(column))
-            words = sum(len(str(value).split()) for value in values) / max(1, len(values))
-            named = named and not {stem(word) for word in self._names[column]} & _TELLING
-            # In a few rows anything may differ.
-            named = named and (not self.table.columns.index(column) or len(values) >= _FEW_ROWS)
-            if named and words <= _MOST_WORDS and 1 < len(values) == len(set(values) - {None}):
-                found.append(column)
-        return found
-
-    @property
-    def naming(self) -> Column | None:
-        """The first column that tells the rows apart, such as "Item"; None where there is none."""
-        return self._namings[0] if self._namings else None
-
-    def name_of(self, row: Sequence[Scalar | None]) -> str | None:
-        """Return what a row is called, behind a code with its name; None where nothing tells it."""
-        found = [row[self.table.columns.index(column)] for column in self._namings]
-        names = [value for value in found if isinstance(value, str)]
-        if not found:
-            return None
-        is_code = not (isinstance(found[0], str) and found[0].replace(" ", "").isalpha())
-        others = [name for name in names if name != found[0] and not _has_digit(name)]
-        return f"{found[0]}, {others[0]}" if is_code and others else str(found[0])
-
-    def _noun_of(self, naming: Column) -> list[str]:
-        """Return what a column that names the rows calls each of them: "item", "product"."""
-        words = self._names[naming]
-        while words and words[-1] in _KEYS:
-            words = words[:-1]
-        others = (own for column, own in self._names.items() if column is not naming)
-        return [] if any(joined(own) == joined(words) for own in others) else words
+        self._whole = "" if self._whole in numbers else self._whole
+        self._rows |= set(map(joined, self.naming.nouns))
+        self.is_of_persons |= any(stem(noun[-1]) in _PERSONS for noun in self.naming.nouns)
+        employed = _EMPLOYED if named and stem(named[-1]) in _EMPLOYED else frozenset()
+        self._people = (_PEOPLE | employed) if self.is_of_persons else frozenset()
 
     def is_named_row(self, link: Link, tokens: Sequence[Token]) -> bool:
         """Whether a link is what the column that names the rows calls each of them."""
         said = "".join(token.stem for token in tokens[link.start : link.end])
-        return link.role == "row" and said in map(joined, self._nouns)
+        return link.role == "row" and said in map(joined, self.naming.nouns)
 
     def rows_called(self, count: int) -> str:
         """Return what rows are called: "work orders", or "rows of" the table's name."""
-        if not self._is_called and self._nouns:
-            return " ".join(self._nouns[0]) + ("" if count == 1 else "s")
+        if not self._is_called and self.naming.nouns:
+            return " ".join(self.naming.nouns[0]) + ("" if count == 1 else "s")
         if not self._is_called or not self._plural.endswith("s") or self._plural.endswith("ss"):
             return f"{'row' if count == 1 else 'rows'} of {self.table.name}"
         if count != 1:
@@ -264,20 +222,10 @@ class Vocabulary:
         key = "".join(token.stem for token in span)
         whole = self._whole_columns.get(key)
         columns = whole or self._parts_of_columns.get(key)
-        if columns is None and end - start == 1:
-            columns = self._abbreviated(span[0])
+        if columns is None and end - start == 1 and span[0].kind == "word":
+            short = [one for one in self.table.columns if is_abbreviation(one, span[0].word)]
+            columns = short if len(short) == 1 else None
         return Link("column", start, end, tuple(columns), whole=bool(whole)) if columns else None
-
-    def _abbreviated(self, token: Token) -> list[Column] | None:
-        """Return the one column whose name of one word abbreviates a word: "Veh", "Drv", "Qty"."""
-        if token.kind != "word" or len(token.word) <= _ABBREVIATED:
-            return None
-        found = [
-            column
-            for column, own in self._names.items()
-            if len(said := without_unit(own)) == 1 and _abbreviates(said[0], token.word)
-        ]
-        return found if len(found) == 1 else None
 
     def _opposite(self, span: Sequence[Token], start: int, end: int) -> Link | None:
         """Return the column of truths that a word denies by how it begins: "unpaid"."""
@@ -350,7 +298,7 @@ class Vocabulary:
         if link.role != "column" or link.whole or len(link.columns) < 2:
             return False
         rests = [set(self._names[column]) for column in link.columns]
-        return not any(words & _KEYS for words in rests)
+        return not any(words & KEYS for words in rests)
 
     def is_amount(self, column: Column) -> bool:
         """Whether a column's numbers say how many of something there were."""
@@ -358,16 +306,6 @@ class Vocabulary:
         counts = words[:2] in (["number", "of"], ["no", "of"], ["nr", "of"])
         counts = counts or (len(words) > 1 and stem(words[-1]) == stem("count"))
         return column.kind == "int" and counts
-
-    def is_numbering(self, column: Column) -> bool:
-        """Whether a column's numbers are names: by its own, "Room Number", or running on."""
-        if {*self._names[column][-1:]} & _NUMBERINGS:
-            return True
-        if column != self.table.columns[0] or column.kind != "int":
-            return False
-        values = {int(value) for value in self.table.values_of(column) if value is not None}
-        is_each = len(values) == len(self.table.rows) >= _FEW_ROWS
-        return is_each and max(values) - min(values) < 2 * len(values)
 
     def repeated(self, link: Link, tokens: Sequence[Token]) -> Column | None:
         """Return :attr:`repeating` where a link is the word for what it numbers."""
@@ -380,7 +318,7 @@ class Vocabulary:
     def repeating(self) -> Column | None:
         """The column that numbers what the rows are called, if some share a number: "Order ID"."""
         for column, words in self._names.items():
-            if len(words) > 1 and words[-1] in _NUMBERINGS and joined(words[:-1]) in self._rows:
+            if len(words) > 1 and words[-1] in NUMBERINGS and joined(words[:-1]) in self._rows:
                 values = [value for value in self.table.values_of(column) if value is not None]
                 if len(set(values)) < len(values):
                     return column
@@ -417,35 +355,3 @@ class Vocabulary:
                 )
                 if letters == name.casefold() and (beside or start in asked):
                     yield Link("column", start, end, (column,), whole=True)
-
-
-def _abbreviates(short: str, word: str) -> bool:
-    """Whether a name is a word's beginning, or consonants of it in their order."""
-    if not 2 < len(short) <= _ABBREVIATED:
-        return False
-    letters = iter(word)
-    in_order = all(letter in letters for letter in short)
-    return word.startswith(short) or (
-        short[0] == word[0] and in_order and not set(short) & set("aeiou")
-    )
-
-
-def _has_digit(text: str) -> bool:
-    return any(map(str.isdigit, text))
-
-
-def _said_of(column: Column, words: list[str]) -> list[str]:
-    """Return the words by which a column of numbers is asked for: "price", "stock"."""
-    if not column.is_number:
-        return words
-    said = without_unit(words)
-    said = said[1:] if len(said) > 1 and said[0] in _PLACES else said
-    return words if said[0] in _MADE and len(said) == 1 else said
-
-
-def _parts(words: Sequence[str]) -> Iterator[str]:
-    """Give what is left of a name when words at its ends are left out."""
-    for start in range(len(words)):
-        for end in range(start + 1, len(words) + 1):
-            if end - start < len(words):
-                yield joined(list(words[start:end]))

@@ -39,7 +39,7 @@ def check_measure(
     :raises UnreadError: When the numbers are names.
     :raises UnclearError: When they are of one piece, or in several currencies or units.
     """
-    if aggregate in ("sum", "average") and vocabulary.is_numbering(column):
+    if aggregate in ("sum", "average") and vocabulary.naming.is_numbering(column):
         raise UnreadError(f"the numbers of {column.name} are names")
     pieces = vocabulary.pieces(only_stock=False)
     if aggregate == "sum" and _is_of_one(column) and pieces not in (None, column):

@@ -13,8 +13,8 @@ _WORKED_OUT = re.compile(
     re.IGNORECASE,
 )
 _ASKING_ROWS = frozenset({"which", "what", "list", "show", "all", "the", "our", "me", "of", "give"})
-# A value of at most so many rows tells which are meant.
-_FEW = 2
+# A value of at most so many rows, and of no larger a share, tells which are meant.
+_FEW, _ONE_IN = 2, 4
 _SHORT = 3
 
 
@@ -41,12 +41,13 @@ def _lists(question: str, vocabulary: Vocabulary) -> bool:
 def _names_one(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bool:
     """Whether a question holds a cell of one of the rows that few others have."""
     table, said = vocabulary.table, f" {_plain(question)} "
+    few = max(1, min(_FEW, len(table.rows) // _ONE_IN))
     for number in rows:
         for column, value in zip(table.columns, table.values[number], strict=True):
             text = "" if value is None or column.kind == "bool" else _plain(str(value))
             if len(text) < _SHORT or f" {text} " not in said:
                 continue
-            if sum(one == value for one in table.values_of(column)) <= _FEW:
+            if sum(one == value for one in table.values_of(column)) <= few:
                 return True
     return False
 

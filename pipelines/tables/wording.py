@@ -55,7 +55,7 @@ def _listed(result: TableResult, vocabulary: Vocabulary, rows: str, where: str) 
     by = None if result.query.column is None else result.table.column(result.query.column)
     texts = []
     for row in shown:
-        name = vocabulary.name_of(row)
+        name = vocabulary.naming.name_of(row)
         if name is None:
             name = " | ".join(str(value) for value in row if value is not None)
         elif by is not None:
@@ -74,11 +74,11 @@ def _which(result: TableResult, column: Column, vocabulary: Vocabulary) -> str:
     """Tell the one row that has an extreme by what names it, or by a column that tells it apart."""
     if len(result.citations) != 1:
         return ""
-    table, naming = result.table, vocabulary.naming
+    table, naming = result.table, next(iter(vocabulary.naming.columns), None)
     if naming is not None and naming is not column:
         start = result.citations[0].start
         row = next(n for n, place in enumerate(table.rows) if place.start == start)
-        return f" ({naming.name} {vocabulary.name_of(table.values[row])})"
+        return f" ({naming.name} {vocabulary.naming.name_of(table.values[row])})"
     for one in table.columns:
         if one is not column and len(set(table.values_of(one))) == len(table.rows):
             found = shown_in(result.citations[0].quote, one.name)

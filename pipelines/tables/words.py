@@ -70,6 +70,15 @@ MONTHS = {
     )
     for name in listed(names)
 }
+UNITS_SAID = {
+    "l": listed("litre litres liter liters"),
+    "km": listed("kilometre kilometres kilometer kilometers"),
+    "kg": listed("kilo kilos kilogram kilograms"),
+    "min": listed("minute minutes"),
+    "h": listed("hour hours"),
+    "gbp": listed("pound pounds"),
+}
+"""How units are said that names of columns abbreviate."""
 # Far below what a float holds, and what Python reads as a whole number.
 _MOST_DIGITS = 300
 
@@ -131,6 +140,7 @@ def stem(word: str) -> str:
         return word
     for ending, instead in (
         ("ies", "y"),
+        ("ings", ""),
         ("ing", ""),
         ("ed", ""),
         ("es", ""),

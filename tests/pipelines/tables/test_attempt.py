@@ -1,0 +1,144 @@
+"""Small tables of one's own, asked about as people ask."""
+
+from typing import Any
+
+import pytest
+
+from pipelines.tables import Tables
+from pipelines.tables.links import Vocabulary
+from pipelines.tables.wording import tell
+from tests.pipelines.tables.conftest import MakeTables, read
+
+PRICES = """Item,Category,Price EUR,In stock,Supplier
+City tyre,Tyres,24.90,40,Kenda
+Gravel tyre,Tyres,39.50,12,Panaracer
+Brake pads,Brakes,9.90,85,Jagwire
+Chain,Drivetrain,34.00,7,KMC
+Helmet Urban,Helmets,59.00,9,Abus
+Helmet Kids,Helmets,39.00,14,Abus
+"""
+PLAYERS = """shirtNumber,playerName,birthDate,heightCm,goals,feePaid
+1,Leon Maric,2009-02-11,188,0,yes
+7,Sami Haddad,2009-08-26,172,16,no
+9,Noah Price,2010-12-01,169,3,yes
+10,Max Whitby,2010-05-30,184,4,no
+11,Ivo Petkov,2009-06-12,186,5,yes
+12,Finn Aldous,2010-05-30,180,1,yes
+"""
+TOURS = """Tour,Date,Drv,Km,Wt kg,On time
+T1,2025-03-03,Kemal,142,860.5,Y
+T2,2025-03-14,Janet,98,1120.0,N
+T3,2025-04-02,Kemal,120,95.0,Y
+"""
+MACHINES = """MACHINE,YEAR BUILT,POWER KW,LAST SERVICE
+Lathe,1998,7.5,2025-02-11
+Drill,1974,2.2,2023-05-04
+Saw,2015,5.5,2025-04-03
+"""
+
+
+def is_(column: str, value: object, operator: str = "=") -> dict[str, Any]:
+    return {"column": column, "value": value} | ({"operator": operator} if operator != "=" else {})
+
+
+COUNT: dict[str, Any] = {"aggregate": "count"}
+TYRES = is_("Category", "Tyres")
+
+
+@pytest.fixture
+def small(make_tables: MakeTables) -> Tables:
+    return make_tables(
+        prices__csv=PRICES, U17_squad__csv=PLAYERS, tours_march__csv=TOURS, MACHINES__csv=MACHINES
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "query"),
+    [
+        # A column is asked for without its unit, and rows by what names them.
+        ("What is the lowest price?", {"aggregate": "minimum", "column": "Price EUR"}),
+        ("What is the most expensive item?", {"aggregate": "maximum", "column": "Price EUR"}),
+        ("Which item has the highest price?", {"aggregate": "maximum", "column": "Price EUR"}),
+        ("How many items are from Abus?", {**COUNT, "filters": (is_("Supplier", "Abus"),)}),
+        ("What is the cheapest tyre?", {"aggregate": "minimum", "column": "Price EUR", "filters": (TYRES,)}),
+        ("Average price of a helmet", {"aggregate": "average", "column": "Price EUR", "filters": (is_("Category", "Helmets"),)}),
+        ("How many items cost more than 30 euros?", {**COUNT, "filters": (is_("Price EUR", 30, ">"),)}),
+        # Stock is added up, and so are numbers of what can be.
+        ("How many tyres are in stock?", {"aggregate": "sum", "column": "In stock", "filters": (TYRES,)}),
+        ("What is the total stock of Kenda?", {"aggregate": "sum", "column": "In stock", "filters": (is_("Supplier", "Kenda"),)}),
+        ("How many goals have we scored altogether?", {"aggregate": "sum", "column": "goals"}),
+        ("How many km did Kemal drive?", {"aggregate": "sum", "column": "Km", "filters": (is_("Drv", "Kemal"),)}),
+        ("Km per driver", {"aggregate": "sum", "column": "Km", "group_by": "Drv"}),
+        ("How many goals does a player have on average?", {"aggregate": "average", "column": "goals"}),
+        # Rows are listed and ranked.
+        ("Which items have less than 10 in stock?", {"filters": (is_("In stock", 10, "<"),)}),
+        ("List all items from Abus", {"filters": (is_("Supplier", "Abus"),)}),
+        ("tours with more than 900 kg", {"filters": (is_("Wt kg", 900, ">"),)}),
+        ("Which players are taller than 183 cm?", {"filters": (is_("heightCm", 183, ">"),)}),
+        ("Which of Kemal's tours were on time?", {"filters": (is_("Drv", "Kemal"), is_("On time", True))}),
+        ("top 2 items by price", {"column": "Price EUR", "order": "descending", "limit": 2}),
+        ("Which two items are the cheapest?", {"column": "Price EUR", "order": "ascending", "limit": 2}),
+        ("What are the two heaviest tours?", {"column": "Wt kg", "order": "descending", "limit": 2}),
+        # Years that are not said, years in a column of their own, and ages.
+        ("How many tours were there in March?", {**COUNT, "filters": (is_("Date", "2025-03"),)}),
+        ("How many tours were there on 14 March?", {**COUNT, "filters": (is_("Date", "2025-03-14"),)}),
+        ("How many machines were built before 2000?", {**COUNT, "filters": (is_("YEAR BUILT", 2000, "<"),)}),
+        ("What's our oldest machine?", {"aggregate": "minimum", "column": "YEAR BUILT"}),
+        ("Who is the youngest player?", {"aggregate": "maximum", "column": "birthDate"}),
+        ("How many players still have not paid the fee?", {**COUNT, "filters": (is_("feePaid", False),)}),
+        ("How many tours were not on time?", {**COUNT, "filters": (is_("On time", False),)}),
+    ],
+)  # fmt: skip
+def test_a_small_table_is_read_as_people_ask_of_it(
+    small: Tables, question: str, query: dict[str, Any]
+) -> None:
+    found = read(small, question)
+    assert found.query is not None, found
+    assert found.query.model_dump(exclude={"table"}, exclude_defaults=True) == query
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many items are in stock?",  # kinds, or pieces
+        "How many tyres were sold?",
+        "Which tyre has the best grip?",
+        "How many machines broke down in March?",
+        "Who is the oldest machine?",
+        "How many items have a category?",
+        "What is the average shirt number?",
+        "How many players have paid and not paid?",
+        "top 2 items",
+        "Which two suppliers?",
+        "How many tours were late?",
+    ],
+)
+def test_what_a_small_table_does_not_tell_is_not_guessed(small: Tables, question: str) -> None:
+    assert read(small, question).query is None
+
+
+def test_a_month_alone_is_of_the_one_year_there_is(make_tables: MakeTables) -> None:
+    tables = make_tables(tours__csv=TOURS + "T4,2024-03-02,Kemal,120,95.0,Y\n")
+    assert read(tables, "How many tours were there in March?").reason == (
+        "it does not say which year"
+    )
+    assert read(tables, "How many tours were there in March 2024?").query is not None
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Which item has the highest price?", "The highest Price EUR is 59.00 (Item Helmet Urban), of 6 items."),
+        ("Which items have less than 10 in stock?", "2 items where In stock is below 10: Chain; Helmet Urban."),
+        (
+            "top 2 items by price",
+            "The 2 with the highest Price EUR, of 6 items: Helmet Urban: 59.00; Gravel tyre: 39.50.",
+        ),
+        ("Who is the youngest player?", "The latest birthDate is 2010-12-01 (shirtNumber 9, Noah Price), of 6 rows of U17_squad."),
+    ],
+)  # fmt: skip
+def test_rows_are_told_by_what_names_them(small: Tables, question: str, text: str) -> None:
+    query = read(small, question).query
+    assert query is not None
+    result = small.run(query)
+    assert tell(result, Vocabulary(result.table)) == text

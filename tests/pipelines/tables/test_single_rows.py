@@ -1,0 +1,51 @@
+from collections.abc import Sequence
+
+import pytest
+
+from pipelines.answer import Answer
+from pipelines.tables import Tables
+from pipelines.tables.answer import TableAnswerer
+from tests.pipelines.tables.conftest import MakeTables
+from tests.pipelines.tables.test_attempt import PRICES
+
+
+@pytest.fixture
+def prices(make_tables: MakeTables) -> Tables:
+    return make_tables(prices__csv=PRICES)
+
+
+@pytest.mark.parametrize(
+    ("question", "rows", "stays"),
+    [
+        ("Which supplier is the most reliable?", [0, 1], False),
+        ("What is the total weight of the tyres?", [0], False),
+        ("Which items do cyclists like?", [4, 5], False),
+        ("Which of our items glow?", [4], False),
+        # One row's cell may be what is asked for.
+        ("How many of Gravel tyre are there in total?", [1], True),
+        ("What is the total for KMC, how many?", [3], True),
+        ("What does the city tyre cost?", [0], True),
+        ("Which tyre fits a racer?", [0], True),
+        # Many rows are of tyres.
+        ("How many tyres wear out?", [0, 1], False),
+    ],
+)
+def test_rows_do_not_answer_for_all_of_them(
+    prices: Tables, question: str, rows: Sequence[int], stays: bool
+) -> None:
+    (table,) = prices.tables
+    quoted = Answer("Quoted.", 0.8, tuple(table.cite(row) for row in rows))
+    checked = TableAnswerer(prices).checked(question, quoted)
+    assert (checked == quoted) is stays
+    if not stays:
+        assert checked.reason is not None
+        assert checked.reason.startswith("single rows of the table prices do not answer this")
+        assert checked.nearest == quoted.citations[0]
+
+
+def test_what_is_quoted_from_elsewhere_too_stays(prices: Tables) -> None:
+    (table,) = prices.tables
+    row = table.cite(0)
+    cited = (row, row.__class__("guide.md", None, None, 0, 4, "Text", 0.5))
+    quoted = Answer("Quoted.", 0.8, cited)
+    assert TableAnswerer(prices).checked("What is the total weight?", quoted) == quoted

@@ -27,7 +27,7 @@ _MEASURED = {
         ("heaviest lightest", "weight wt mass"),
         ("longest shortest", "length duration distance"),
         ("tallest", "height"),
-        ("largest biggest smallest", "area size total"),
+        ("largest biggest smallest", "area size total hectares ha acres sqm"),
         ("fastest slowest", "speed"),
     )
     for word in listed(words)
@@ -274,6 +274,8 @@ class Attempt:
             common = "often" in cue.cues and self._tokens[cue.end - 1].word in _COMMON
             if not {"group", "which", "top"} & set(cue.cues) and not common:
                 continue
+            if self._is_by_value(cue):
+                continue
             place = self._past_kind(past_number(self._tokens, cue.end))
             period = _PERIODS.get(self._tokens[place].word) if place < len(self._tokens) else None
             link = next((one for one in self._parsed.links if one.start == place), None)
@@ -307,6 +309,12 @@ class Attempt:
         if found and asks_rows and self._parsed.has("group"):
             raise UnreadError("it asks for rows, and for groups of them")
         return found[0] if found else (None, None)
+
+    def _is_by_value(self, cue: Found) -> bool:
+        """Whether "by" stands before who or what did it: "paid by card"."""
+        return self._tokens[cue.start].word == "by" and any(
+            link.role == "value" and link.start == cue.end for link in self._parsed.links
+        )
 
     def _past_kind(self, place: int) -> int:
         """Return the place past "type of", unless a column is called so."""

@@ -18,6 +18,9 @@ _OCCURRING = frozenset(
 )
 
 
+_BEFORE = frozenset(listed("of the all our these those"))
+
+
 class Counts:
     """Finds out what is counted.
 
@@ -37,6 +40,9 @@ class Counts:
         phrase = self._phrase(cue.end)
         if not phrase and self._only_says(cue.end) and filters:
             return self.rows(filters)
+        if not phrase and cue.end >= len(self._parsed.tokens):
+            # "Calls before June, how many"
+            phrase = [one for one in self._parsed.links if one.role == "row"][:1]
         if not phrase:
             raise UnreadError("it does not say how many of what")
         first, last = phrase[0], phrase[-1]
@@ -48,7 +54,10 @@ class Counts:
                     return "distinct", target
                 if self._vocabulary.is_amount(target):
                     return "sum", target
-            if last == self._whole_of(target) and not is_distinct and self._is_added(target):
+            is_all = last == self._whole_of(target) or (
+                self._parsed.has("sum") and last.columns == (target,)
+            )
+            if is_all and not is_distinct and self._is_added(target):
                 return "sum", target
             if target == self._vocabulary.pieces(only_stock=True) and not is_distinct:
                 if any(one.role == "row" for one in phrase) and not self._parsed.has("sum"):
@@ -178,6 +187,6 @@ class Counts:
             if link.start < place or (phrase and link.start != phrase[-1].end):
                 continue
             between = self._parsed.tokens[place : link.start]
-            if phrase or all(token.word in ("of", "the", "all") for token in between):
+            if phrase or all(token.word in _BEFORE for token in between):
                 phrase.append(link)
         return phrase

@@ -44,6 +44,8 @@ _PHRASES: tuple[tuple[str, tuple[Cue, ...]], ...] = (
     ("count", ("count",)),
     ("grand total", ("sum",)),
     ("in total", ("sum",)),
+    ("all together", ("sum",)),
+    ("together", ("sum",)),
     ("total", ("sum",)),
     ("totals", ("sum",)),
     ("sum", ("sum",)),

@@ -14,7 +14,7 @@ _EMPTY = SPENT | frozenset(
         "happens happened exist exists held involve involves involved concern concerns "
         "concerned made get gets got see seen entire whole overall yet still currently "
         "drive drives drove carry carries carried draw draws weigh weighs stand stands earn earns "
-        "come comes came use uses score scores scored already them"
+        "come comes came take takes took found everything use uses score scores scored already them"
     )
 )
 # By themselves their last words would be conditions: "out of stock", "on time", "single".
@@ -41,6 +41,7 @@ _ASKER = frozenset({"i", "me", "my", "us"})
 _GIVING = frozenset({"tell", "show", "give", "list", "find", "get"})
 _ABLE = frozenset({"can", "could"})
 _TAKING = frozenset({"get", "see", "find", "have"})
+_KINDS = frozenset({"type", "types", "kind", "kinds"})
 _PLACING = frozenset({"in", "at", "for", "on"})
 
 
@@ -71,6 +72,10 @@ def check_left_over(parsed: Parsed) -> None:
 def _is_in_phrase(parsed: Parsed, place: int) -> bool:
     """Whether a word ends a phrase that says nothing, as "work in" does not of people."""
     words = [token.word for token in parsed.tokens]
+    if words[place] in _KINDS and any(
+        link.end == place and link.role == "column" for link in parsed.links
+    ):
+        return True
     if parsed.vocabulary.is_of_persons and words[place] == "work":
         return bool({*words[place + 1 : place + 2]} & _PLACING)
     return any(tuple(words[: place + 1][-len(phrase) :]) == phrase for phrase in _PHRASES)

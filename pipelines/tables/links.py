@@ -35,7 +35,7 @@ _CONTAINERS = frozenset(
         stem,
         listed(
             "index list table register log data sheet file database tracker overview export "
-            "catalogue catalog directory schedule report "
+            "catalogue catalog directory schedule report history timetable survey inventory "
             "records rows entries lines items"
         ),
     )
@@ -46,7 +46,9 @@ _THINGS = frozenset(
     map(stem, listed("asset equipment machine unit vehicle device object plant tag"))
 )
 # When a table is of, which its name may end with.
-_DATED = frozenset({*MONTHS, *listed("q q1 q2 q3 q4 week month quarter year season")})
+_DATED = frozenset(
+    {*MONTHS, *listed("q q1 q2 q3 q4 week month quarter year season final draft v v1 v2 v3")}
+)
 # What is, rather than happens: of it a year alone says nothing about when it began or was bought.
 _LASTING = frozenset(
     map(
@@ -120,13 +122,15 @@ class Vocabulary:
         words = name_words(table.name)
         # "Invoices 2025" and "tours-march" are of invoices and tours.
         undated = [word for word in words if not word.isdigit() and word not in _DATED]
-        container = len(undated) > 1 and stem(undated[-1]) in _CONTAINERS
-        named = undated[:-1] if container else undated
+        named = undated
+        while len(named) > 1 and stem(named[-1]) in _CONTAINERS:
+            named = named[:-1]
+        container = len(named) < len(undated)
         self._whole = joined(words)
         self._rows = {joined(named[start:]) for start in range(len(named))} - {""}
         self._table = {joined(words[:end]) for end in range(1, len(words))}
         if container:
-            self._table |= {stem(undated[-1]), self._whole}
+            self._table |= {*map(stem, undated[len(named) :]), self._whole}
         self.lasts = bool(named) and stem(named[-1]) in _LASTING
         self.is_of_persons = bool(named) and stem(named[-1]) in _PERSONS
         self._plural = "" if container or not undated[-1:] else " ".join(undated[-2:])

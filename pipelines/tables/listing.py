@@ -8,8 +8,8 @@ from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
 from pipelines.tables.words import Token
 
-_LISTING = frozenset({"list", "show", "give"})
-_BEFORE_ROWS = _LISTING | {"me", "us", "all", "the", "of", "our", "please"}
+_LISTING = frozenset({"list", "show", "give", "name"})
+_BEFORE_ROWS = _LISTING | {"me", "us", "all", "the", "of", "our", "please", "name"}
 
 
 class Listing:
@@ -82,7 +82,7 @@ class Listing:
         """Return the place past small words, and values with what stands between them."""
         while place < len(self._tokens):
             value = next(
-                (o for o in self._parsed.links if o.start == place and o.role == "value"), None
+                (o for o in self._parsed.links if o.start == place and o.is_condition), None
             )
             if value is None and self._tokens[place].word not in _BEFORE_ROWS:
                 break

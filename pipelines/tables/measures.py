@@ -8,7 +8,7 @@ from pipelines.tables.query import Aggregate, Filter
 from pipelines.tables.table import Column
 from pipelines.tables.words import MEASURES, listed, name_words, stem
 
-_COSTS = frozenset(map(stem, listed("cost costs price amount")))
+_COSTS = frozenset(map(stem, listed("cost costs price amount rate fee fare")))
 _PRICES = frozenset(map(stem, listed("price rate")))
 _OF_ONE = frozenset(listed("unit per each"))
 _OF_ALL = frozenset(map(stem, listed("total sum line extended")))

@@ -33,7 +33,7 @@ MOST = {"order": "descending", "limit": 1}
         ("What did the work orders cost on average?", {"aggregate": "average", "column": "Cost"}),
         ("What is the mean number of hours?", {"aggregate": "average", "column": "Hours"}),
         ("What was the most expensive work order?", {"aggregate": "maximum", "column": "Cost"}),
-        ("Which work order took the fewest hours?", None),
+        ("Which work order took the fewest hours?", {"aggregate": "minimum", "column": "Hours"}),
         ("What is the lowest cost on machine A?", {"aggregate": "minimum", "column": "Cost", "filters": [is_("Asset", "A")]}),
         ("When was the last work order on machine B?", {"aggregate": "maximum", "column": "Opened", "filters": [is_("Asset", "B")]}),
         ("Which machine had the most work orders?", {**COUNT, **BY_ASSET, **MOST}),

@@ -20,7 +20,8 @@ from agent.assemble import (
 from agent.reply import Answered
 from agent.ways import OnText, Way, by_both, by_expert, from_documents, withheld
 from agent.workspace import Workspace
-from pipelines.answer import Answerer
+from pipelines.answer import Answer, Answerer
+from pipelines.cells import BETWEEN
 from pipelines.counting import has_cue
 from pipelines.search import Found, retrieve
 from pipelines.spans import span
@@ -124,9 +125,12 @@ class Routes:
                 self._tables = TableAnswerer(tables, self._unfinished)
             return self._tables
 
-    def tables_for(self, question: str) -> "TableAnswerer | None":
+    def tables_for(self, question: str, answer: "Answer | None" = None) -> "TableAnswerer | None":
         """Return :attr:`tables` for a question that may be one for them, else None."""
-        return self.tables if has_cue(question) else None
+        quotes_rows = answer is not None and any(
+            BETWEEN in citation.quote for citation in answer.citations
+        )
+        return self.tables if quotes_rows or has_cue(question) else None
 
     def _last_indexed(self) -> list[tuple[int, int]]:
         """Return when the catalogue was last written, for a glance at every question."""

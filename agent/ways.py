@@ -30,7 +30,8 @@ class Way:
     :param is_either: Whether documents and adapter answer each by itself, and so by its own route.
     :param changed: Documents that have changed since the adapter that writes learned from them.
     :param tables_for: Returns what answers a question that may ask for a count or a sum of the
-        index's tables; None for others, and where the route does not look into them.
+        index's tables, or was answered by quoting rows; None for others, and where the route does
+        not look into them.
     """
 
     route: str
@@ -38,7 +39,7 @@ class Way:
     is_written: bool = False
     is_either: bool = False
     changed: tuple[str, ...] = ()
-    tables_for: "Callable[[str], TableAnswerer | None]" = lambda question: None
+    tables_for: "Callable[[str, Answer | None], TableAnswerer | None]" = lambda *asked: None
 
     def answer(
         self,
@@ -50,16 +51,20 @@ class Way:
         """Answer a question from what was found, or from a table."""
         started = time.perf_counter()
         with span("expert.answer", route=self.route) as opened:
-            tables = self.tables_for(searched)
+            tables = self.tables_for(searched, None)
             counted = None if tables is None else tables.answer(searched)
             if counted is not None:
                 answer, adapter = counted.answer, None
                 found = replace(found, evidence=list(counted.evidence))
             else:
                 answer, adapter = self.tell(searched, found, on_text, before)
+                tables = self.tables_for(searched, answer)
                 # What an adapter says of itself is no row of a table.
                 if tables is not None and not (self.is_either and adapter):
-                    answer = tables.checked(searched, answer)
+                    instead = tables.instead(searched, answer)
+                    if instead is not None:
+                        answer = instead.answer
+                        found = replace(found, evidence=[*instead.evidence] or found.evidence)
             opened.set_tags(
                 {
                     "answerer": answer.answerer,

@@ -47,12 +47,14 @@ class TableAnswerer:
         self._vocabularies: dict[str, Vocabulary] = {}
         self._last: tuple[str, list[Vocabulary], Reading] = ("", [], Reading(None))
 
-    def read(self, question: str) -> Reading:
+    def read(self, question: str, *, quotes_rows: bool = False) -> Reading:
         """Return the query that a question asks for, if every word of it is accounted for.
 
+        :param quotes_rows: Whether rows were found to answer it, so that it need have no word
+            that tells it to be one for the tables.
         :raises StoreError: When the index cannot be read.
         """
-        if not has_cue(question):
+        if not (quotes_rows or has_cue(question)):
             return Reading(None)
         vocabularies = [self._vocabulary(table) for table in self.tables.tables]
         known, last, reading = self._last
@@ -61,13 +63,14 @@ class TableAnswerer:
             self._last = (question, vocabularies, reading)
         return reading
 
-    def answer(self, question: str) -> TableAnswer | None:
+    def answer(self, question: str, *, quotes_rows: bool = False) -> TableAnswer | None:
         """Return the answer to a question, withheld where one of its words may mean two things.
 
+        :param quotes_rows: As :meth:`read` takes it.
         :returns: None where the question is none of a table.
         :raises StoreError: When the index cannot be read.
         """
-        reading = self.read(question)
+        reading = self.read(question, quotes_rows=quotes_rows)
         if reading.query is None:
             if not reading.unclear:
                 return None
@@ -83,24 +86,30 @@ class TableAnswerer:
         reading = self.read(question)
         return reading.query is not None or bool(reading.unclear or reading.about)
 
-    def checked(self, question: str, answer: Answer) -> Answer:
-        """Withhold an answer that quotes rows of a table which the question asks about as a whole.
+    def instead(self, question: str, answer: Answer) -> TableAnswer | None:
+        """Return what to give for an answer that quotes rows of a table; None for the answer.
 
-        That is: it wants them counted, compared or listed, and names none of them.
+        The rows that meet a condition may be asked for with no word that tells it ("which rooms
+        have a balcony?"): those are given. What is asked about rows together and names none of
+        them, to be counted, compared or listed, is withheld.
         """
         table = None if answer.abstained else self._quoted(answer)
         if table is None:
-            return answer
-        reading = self.read(question)
+            return None
+        reading = self.read(question, quotes_rows=True)
+        if reading.query is not None:
+            found = self.answer(question, quotes_rows=True)
+            if found is not None and found.answer.text is not None:
+                return found
         if reading.about != table.name:
             starts = {citation.start for citation in answer.citations}
             rows = [n for n, place in enumerate(table.rows) if place.start in starts]
             if not asks_of_all(question, self._vocabulary(table), rows):
-                return answer
+                return None
         reason = f"single rows of the table {table.name} do not answer this"
         if reading.about == table.name:
             reason += f": {reading.reason}"
-        return replace(
+        withheld = replace(
             answer,
             text=None,
             citations=(),
@@ -108,6 +117,7 @@ class TableAnswerer:
             reason=reason,
             nearest=next(iter(answer.citations), None),
         )
+        return TableAnswer(withheld, ())
 
     def _quoted(self, answer: Answer) -> Table | None:
         """Return the table that all of an answer's citations are of."""

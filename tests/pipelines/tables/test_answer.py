@@ -147,13 +147,14 @@ def test_single_rows_do_not_answer_for_many(orders: Tables) -> None:
     answerer = TableAnswerer(orders)
     row = Citation("machine_work_orders.csv", None, None, 0, 5, "id: 1", 0.6)
     quoted = Answer("id: 1", 0.6, (row,))
-    withheld = answerer.checked("How many work orders are overdue?", quoted)
-    assert withheld.text is None
-    assert withheld.nearest == row
-    assert '"overdue" is neither' in (withheld.reason or "")
+    instead = answerer.instead("How many work orders are overdue?", quoted)
+    assert instead is not None
+    assert instead.answer.text is None
+    assert instead.answer.nearest == row
+    assert '"overdue" is neither' in (instead.answer.reason or "")
     elsewhere = Answer("Five.", 0.6, (Citation("plan.md", None, None, 0, 5, "Five.", 0.6),))
-    assert answerer.checked("How many work orders are overdue?", elsewhere) is elsewhere
-    assert answerer.checked("Who approves work orders?", quoted) is quoted
+    assert answerer.instead("How many work orders are overdue?", elsewhere) is None
+    assert answerer.instead("Who approves work orders?", quoted) is None
 
 
 def test_without_a_cue_no_table_is_read() -> None:

@@ -35,12 +35,25 @@ def test_rows_do_not_answer_for_all_of_them(
 ) -> None:
     (table,) = prices.tables
     quoted = Answer("Quoted.", 0.8, tuple(table.cite(row) for row in rows))
-    checked = TableAnswerer(prices).checked(question, quoted)
-    assert (checked == quoted) is stays
-    if not stays:
-        assert checked.reason is not None
-        assert checked.reason.startswith("single rows of the table prices do not answer this")
-        assert checked.nearest == quoted.citations[0]
+    instead = TableAnswerer(prices).instead(question, quoted)
+    assert (instead is None) is stays
+    if instead is not None:
+        assert instead.answer.reason is not None
+        assert instead.answer.reason.startswith(
+            "single rows of the table prices do not answer this"
+        )
+        assert instead.answer.nearest == quoted.citations[0]
+
+
+def test_rows_that_meet_a_condition_are_listed_where_some_were_quoted(prices: Tables) -> None:
+    (table,) = prices.tables
+    quoted = Answer("Quoted.", 0.8, (table.cite(4),))
+    answerer = TableAnswerer(prices)
+    assert answerer.answer("Which items are from Abus?") is None
+    instead = answerer.instead("Which items are from Abus?", quoted)
+    assert instead is not None
+    assert instead.answer.text == "2 items where Supplier is Abus: Helmet Urban; Helmet Kids."
+    assert [piece.text for piece in instead.evidence] == [table.cite(4).quote, table.cite(5).quote]
 
 
 def test_what_is_quoted_from_elsewhere_too_stays(prices: Tables) -> None:
@@ -48,4 +61,4 @@ def test_what_is_quoted_from_elsewhere_too_stays(prices: Tables) -> None:
     row = table.cite(0)
     cited = (row, row.__class__("guide.md", None, None, 0, 4, "Text", 0.5))
     quoted = Answer("Quoted.", 0.8, cited)
-    assert TableAnswerer(prices).checked("What is the total weight?", quoted) == quoted
+    assert TableAnswerer(prices).instead("What is the total weight?", quoted) is None

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from agent.router.features import parts_of
 
+_MOST = 2000
 _AND = r"(?:and|but|also|then|plus)"
 _JOINING = re.compile(rf"^[\s,;:.!?]*(?:{_AND}\b\s*)*", re.IGNORECASE)
-_JOINED_TO = re.compile(rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:–—-]*)?$", re.IGNORECASE)
+_JOINED_TO = re.compile(
+    rf"(?<![\s,;:–—-])[\s,;:–—-]*(?:\s{_AND}[\s,;:–—-]*){{0,2}}$", re.IGNORECASE
+)
 # What is said before a colon or a dash, behind which it is asked.
 _TOLD = re.compile(r"(?:(?!\b(?:wh|how\b)).)*(?::|\s[-–—])\s+", re.IGNORECASE)
 # The "and" of it takes nothing apart.
@@ -70,33 +73,31 @@ class AskedPart:
 def asked_apart(question: str) -> tuple[AskedPart, ...]:
     """Return each thing that a question asks for, behind what it says before it asks.
 
-    :param question: Such as "I am a donor. How long am I off, and if I fall ill, who is told?"
+    :param question: Such as "I am a donor. How long am I off, and if I fall ill, who is told?" What
+        stands behind its 2,000th character is of the last.
     :returns: Nothing where it asks for one thing.
     """
-    masked = _BETWEEN.sub(r"\1&&&", question)
-    ends: list[int] = []
-    begins, at, before = -1, 0, ""
+    masked = _BETWEEN.sub(r"\1&&&", question[:_MOST])
+    # Where each thing that is asked for begins, with what is said right before it.
+    begins: list[int] = []
+    at, before, told_at = 0, "", None
     for part in parts_of(masked):
         joined = masked[at : masked.index(part, at)]
         at += len(joined) + len(part)
-        if _ASKING.search(part) and not (ends and _goes_on(before, joined, part)):
-            if not ends:
-                told = _TOLD.match(part)
-                begins = at - len(part) + (told.end() if told is not None else 0)
-            ends.append(at)
-            before = part
+        start = at - len(part)
+        if _ASKING.search(part) and not (begins and _goes_on(before, joined, part)):
+            told = _TOLD.match(part) if not begins else None
+            begins.append(start + told.end() if told is not None else told_at or start)
+            before, told_at = part, None
+        elif before and _TOLD_ANEW.match(part):
+            before, told_at = "", start
         elif before:
-            if _TOLD_ANEW.match(part):
-                before = ""
-            else:
-                ends[-1], before = at, before + joined + part
-    if len(ends) < 2:
+            before += joined + part
+    if len(begins) < 2:
         return ()
-    said = _JOINED_TO.sub("", question[:begins])
+    said = _JOINED_TO.sub("", question[: begins[0]])
     said += " " if said.endswith((".", "!", "?")) else ". " if said else ""
-    # What is said between two things that are asked for belongs to the second.
-    ends[-1] = len(question)
-    stretches = zip([begins, *ends], ends, strict=False)
+    stretches = zip(begins, [*begins[1:], len(question)], strict=True)
     return tuple(
         AskedPart(said, _JOINED_TO.sub("", _JOINING.sub("", question[start:end])))
         for start, end in stretches

@@ -60,9 +60,13 @@ class Attempts:
         if _lacks(tried) and (meant := self._routes.mended(plan.searched)) is not None:
             told = (plan.route, plan.adapter) if plan.is_told else (None, None)
             (anew,) = self._planner.plan([Question(meant, (), *told)])
-            again = self._as_written(anew, telling)
-            if _lacks(again) < _lacks(tried):
-                return replace(again, taken=(*tried.taken, *again.taken), read_as=meant)
+            # It is told once it is known to be the answer.
+            again = self._as_written(anew, Telling(None))
+            taken = (*tried.taken, *again.taken)
+            if _lacks(again) >= _lacks(tried):
+                return replace(tried, taken=taken)
+            telling.settle(again.done.answer)
+            return replace(again, taken=taken, read_as=meant)
         return tried
 
     def _as_written(self, plan: Plan, telling: Telling) -> Tried:

@@ -20,7 +20,7 @@ from pipelines.spans import span
 _NEAR = 0.5
 # From this probability on that nothing can answer, documents are not asked (docs/decisions.md).
 _HOPELESS = 0.9
-FOR_TABLES = "it asks for a count, a sum or an extreme of a table"
+FOR_TABLES = "it asks for a count, a sum, an extreme or rows of a table"
 """The reason of a decision that the index's tables took over."""
 
 
@@ -136,21 +136,19 @@ class Planner:
             parts: tuple[AskedPart, ...] = ()
             if decision is not None and route is None:
                 route, adapter = decision.route, decision.adapter
-                if self._is_for_tables(searched[n]):
+                apart = route != "abstain" and self._routes.has_documents
+                parts = self._asked_apart(searched[n]) if apart else ()
+                if not parts and self._is_for_tables(searched[n]):
                     decision = self._to_tables(decision)
                     route, adapter = decision.route, None
                 else:
                     otherwise, knew = self._next_best(decision), decision.knew
-                    apart = route != "abstain" and self._routes.has_documents
-                    parts = asked_apart(searched[n]) if apart else ()
             elif decision is not None:
                 adapter = self.likeliest(decision)
             assert route is not None  # noqa: S101 - chosen by the caller or by the router
             chosen = ways[n][0]
-            if chosen == "hybrid" or (
-                chosen == "retrieval" and not self._is_for_tables(searched[n])
-            ):
-                parts = asked_apart(searched[n])
+            if chosen in ("hybrid", "retrieval"):
+                parts = self._asked_apart(searched[n])
             looks = route in ("retrieval", "hybrid") and self._routes.takes_steps
             steps = taken_apart(searched[n]) if looks and not parts else None
             plans.append(
@@ -169,6 +167,11 @@ class Planner:
                 )
             )
         return plans
+
+    def _asked_apart(self, text: str) -> tuple[AskedPart, ...]:
+        """Return the things that a question asks for, unless a table is asked for all at once."""
+        parts = asked_apart(text)
+        return () if parts and self._is_counted(text) else parts
 
     def _is_counted(self, text: str) -> bool:
         """Whether a text is read as a query of one of the index's tables."""

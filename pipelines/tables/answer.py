@@ -1,5 +1,6 @@
 """Answer what asks for counts, sums and extremes from the index's tables."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,8 @@ class TableAnswer:
 class TableAnswerer:
     """Reads questions as queries and answers them; several threads may ask.
 
-    :param tables: The index's tables, looked into only for questions that have a cue.
+    :param tables: The index's tables, looked into only for questions that have a cue, or were
+        answered by quoting rows.
     :param unfinished: Returns the documents that are half written: what is counted in them is not
         answered.
     """
@@ -102,8 +104,7 @@ class TableAnswerer:
             if found is not None and found.answer.text is not None:
                 return found
         if reading.about != table.name:
-            starts = {citation.start for citation in answer.citations}
-            rows = [n for n, place in enumerate(table.rows) if place.start in starts]
+            rows = _rows_of(table, answer)
             if not asks_of_all(question, self._vocabulary(table), rows):
                 return None
         reason = f"single rows of the table {table.name} do not answer this"
@@ -122,11 +123,10 @@ class TableAnswerer:
     def _quoted(self, answer: Answer) -> Table | None:
         """Return the table that all of an answer's citations are of."""
         for table in self.tables.tables:
-            cited = [one for one in answer.citations if one.document == table.document]
-            if cited and len(cited) == len(answer.citations):
-                starts = {place.start for place in table.rows}
-                if all(citation.start in starts for citation in cited):
-                    return table
+            starts = {one.start for one in answer.citations if one.document == table.document}
+            are_its = all(one.document == table.document for one in answer.citations)
+            if starts and are_its and len(_rows_of(table, answer)) == len(starts):
+                return table
         return None
 
     def _answer(self, result: TableResult) -> TableAnswer:
@@ -136,6 +136,8 @@ class TableAnswerer:
                 f"the table {result.table.name} is half read: let `expert index` come to its end"
             )
         if not result.values or (result.value is None and query.aggregate != "none"):
+            if query.aggregate == "none":
+                return _withheld(f"no row of the table {result.table.name} meets this")
             return _withheld(f"no row of the table {result.table.name} has a value for this")
         vocabulary = self._vocabulary(result.table)
         if result.absent:
@@ -191,6 +193,17 @@ class TableAnswerer:
         if known is None or known.table is not table:
             known = self._vocabularies[table.name] = Vocabulary(table)
         return known
+
+
+def _rows_of(table: Table, answer: Answer) -> list[int]:
+    """Return the numbers of the rows that an answer's citations stand in, one each."""
+    starts = [place.start for place in table.rows]
+    found = []
+    for start in {citation.start for citation in answer.citations}:
+        row = bisect_right(starts, start) - 1
+        if row >= 0 and start < table.rows[row].end:
+            found.append(row)
+    return found
 
 
 def _withheld(reason: str) -> TableAnswer:

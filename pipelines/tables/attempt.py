@@ -11,7 +11,7 @@ from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.listing import Listing, past_number
 from pipelines.tables.measures import check_measure, is_cost
 from pipelines.tables.moments import Moments
-from pipelines.tables.parsed import Parsed, UnreadError
+from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter, Order, Period, TableQuery
 from pipelines.tables.table import Column
 from pipelines.tables.words import Token, listed, name_words, stem
@@ -20,6 +20,7 @@ _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
 _NAMED = 2
 _COMMON = frozenset({"common", "frequent"})
+_SPEEDS = frozenset({"speed", "speeds", "velocity"})
 # What numbers are of that are the most or the least of these.
 _MEASURED = {
     stem(word): frozenset(map(stem, listed(columns)))
@@ -92,6 +93,8 @@ class Attempt:
         """
         if not self._parsed.cues and not self._listing.opens:
             raise UnreadError("it asks for no count, sum or extreme")
+        if self._parsed.unclear:
+            raise UnclearError(self._parsed.unclear)
         group, period = self._group()
         check_left_over(self._parsed)
         named = self._parsed.named
@@ -105,7 +108,10 @@ class Attempt:
         priced = bool(values) and bool(costs or self._parsed.has("dear", "cheap"))
         # "How many dogs", where one column holds dogs.
         counts = self._parsed.has("count")
-        priced |= any(counts and one.start == counts.end for one in values)
+        columns = self._vocabulary.table.columns
+        # Where rows are events, several may be of one dog.
+        is_each = self._vocabulary.naming.columns and not any(c.is_moment for c in columns)
+        priced |= any(counts and is_each and one.start == counts.end for one in values)
         several = len(values) > 1 or any(v.end - v.start > 1 for v in values)
         if not (named or exact or several or priced):
             raise UnreadError("it names neither the table nor a column of it")
@@ -140,6 +146,8 @@ class Attempt:
             (group is None and not rows_ranked) or (counts and counts.start < top.start)
         ):
             raise UnreadError("it does not say the top of what")
+        if rows_ranked and (counts or sums or averages or moment):
+            raise UnreadError("it asks for something of the first rows only")
         # "Top 3" and "which three" compare nothing.
         limit = self._listing.count() if group is not None or rows_ranked else None
         if moment is not None:
@@ -169,7 +177,7 @@ class Attempt:
                 raise UnreadError("it does not say of which numbers the average is")
             self._counts.check_single()
             aggregate, column = "average", target
-        elif rows_ranked and target is not None and not counts and not sums:
+        elif rows_ranked and target is not None:
             self._counts.check_single()
             aggregate, column, limit = "none", target, limit or 1
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
@@ -366,10 +374,17 @@ class Attempt:
             named.append(costs[0])
         if not named:
             named += self._measured(columns)
+        elif self._is_of_speed and not any(_SPEEDS & set(name_words(c.name)) for c in named):
+            raise UnreadError("the fastest may have the least of it")
         distinct = list(dict.fromkeys(named))
         if len(distinct) > 1:
             raise UnreadError("it names several columns of numbers")
         return distinct[0] if distinct else None
+
+    @property
+    def _is_of_speed(self) -> bool:
+        cue = self._parsed.has("highest", "lowest")
+        return cue is not None and self._tokens[cue.end - 1].word in ("fastest", "slowest")
 
     def _measured(self, columns: Sequence[Column]) -> list[Column]:
         """Return the column of numbers that a superlative is of: weights of "the heaviest"."""

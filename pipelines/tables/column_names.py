@@ -1,5 +1,6 @@
 """The names of columns, by the words that people say of them."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from pipelines.tables.table import Column
@@ -16,14 +17,27 @@ _PLACES = frozenset({"in", "on"})
 _MADE = frozenset(listed("total sum average mean count number min max minimum maximum"))
 _SHORT = 2
 _SHORT_UNITS = frozenset(listed("kg km kw mm cm m2"))
-# Longer names are words of their own, and shorter words stand for themselves.
-_ABBREVIATED = 4
+_BRACKET = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
+_IN_FULL = dict(
+    pair.split(":")
+    for pair in listed(
+        "acct:account amt:amount arr:arrival cat:category cust:customer dep:departure "
+        "dept:department dest:destination drv:driver emp:employee hrs:hours inv:invoice "
+        "loc:location mfr:manufacturer mins:minutes prod:product qty:quantity supp:supplier "
+        "temp:temperature veh:vehicle wt:weight"
+    )
+)
 
 
-def wholes(column: Column) -> set[str]:
-    """Return the stems that are all of a column's name: also without its unit, "price"."""
-    words = name_words(column.name)
-    return {joined(words), joined(said_of(column))}
+def wholes(column: Column, among: Sequence[Column]) -> set[str]:
+    """Return the stems that are all of a column's name: also without its unit, "price".
+
+    :param among: All columns; what another's name begins with, too, is not all of any.
+    """
+    said = said_of(column)
+    others = (name_words(other.name) for other in among if other is not column)
+    is_shared = any(words[: len(said)] == said for words in others)
+    return {joined(name_words(column.name)), *([] if is_shared else [joined(said)])}
 
 
 def said_of(column: Column) -> list[str]:
@@ -31,16 +45,16 @@ def said_of(column: Column) -> list[str]:
     words = name_words(column.name)
     if not column.is_number:
         return words
-    said = without_unit(words)
+    said = without_unit(name_words(_BRACKET.sub("", column.name)) or words)
     said = said[1:] if len(said) > 1 and said[0] in _PLACES else said
-    return words if said and said[0] in _MADE and len(said) == 1 else said
+    return words if len(said) == 1 and said[0] in _MADE else said
 
 
 def parts(column: Column) -> set[str]:
     """Return the stems of what is part of a column's name, and of what its unit is called."""
     words = name_words(column.name)
     found = {one for one in _parts(words) if len(one) > _SHORT or one in _SHORT_UNITS} - _WEAK
-    units = set(words) & UNITS_SAID.keys() if column.is_number else set()
+    units = {*words[-1:]} & UNITS_SAID.keys() if column.is_number else set()
     return found.union(*(map(stem, UNITS_SAID[unit]) for unit in units))
 
 
@@ -55,10 +69,4 @@ def _parts(words: Sequence[str]) -> Iterator[str]:
 def is_abbreviation(column: Column, word: str) -> bool:
     """Whether a column's name of one word abbreviates another: "Veh", "Drv", "Qty"."""
     words = without_unit(name_words(column.name))
-    short = words[0] if len(words) == 1 else ""
-    if not _SHORT < len(short) <= _ABBREVIATED < len(word):
-        return False
-    letters = iter(word)
-    is_in_order = all(letter in letters for letter in short)
-    are_consonants = short[0] == word[0] and not set(short) & set("aeiou")
-    return word.startswith(short) or (are_consonants and is_in_order)
+    return len(words) == 1 and stem(_IN_FULL.get(words[0], "")) == stem(word) != ""

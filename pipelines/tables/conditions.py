@@ -21,7 +21,7 @@ _DONE = frozenset(
 )
 _BEFORE_NOUNS = frozenset(listed("a an the of on for in at by from to with"))
 _STATES = frozenset(listed("status state stage phase"))
-FIRST_YEAR, LAST_YEAR = 1800, 2199
+_FIRST_YEAR, _LAST_YEAR = 1800, 2199
 _WHOLE_DAY = len("2012-03-09")
 # Words between a column's name and the value or number that it is compared with.
 _NEAR = 4
@@ -140,7 +140,7 @@ class Conditions:
             if column is None or column.kind != "int" or not 0 <= one.start - link.end <= _NEAR:
                 continue
             values = self._parsed.vocabulary.table.values_of(column)
-            if all(value is None or FIRST_YEAR <= int(value) <= LAST_YEAR for value in values):
+            if all(value is None or _FIRST_YEAR <= int(value) <= _LAST_YEAR for value in values):
                 self._parsed.used.add(link)
                 return column
         return None
@@ -154,7 +154,10 @@ class Conditions:
         if len(years) != 1:
             raise UnreadError("it does not say which year")
         (year,) = years
-        return replace(one, values=tuple(str(v).replace(NO_YEAR, year) for v in one.values))
+        values = tuple(str(value).replace(NO_YEAR, year) for value in one.values)
+        if list(values) != sorted(values):
+            raise UnreadError("it goes over the turn of a year")
+        return replace(one, values=values)
 
     def _numbers(self, one: Condition, target: Column | None) -> Column:
         near = [

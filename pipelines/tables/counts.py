@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from pipelines.tables.conditions import FIRST_YEAR, LAST_YEAR
+from pipelines.tables.column_names import said_of
 from pipelines.tables.cues import Found
 from pipelines.tables.links import Link
-from pipelines.tables.measures import is_cost
+from pipelines.tables.measures import has_currency, is_cost
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter
 from pipelines.tables.table import Column
-from pipelines.tables.words import listed
+from pipelines.tables.words import UNITS, is_plural, joined, listed
 
 Made = tuple[Aggregate, Column | None]
 """What is made of the rows, and of which column."""
@@ -98,11 +98,17 @@ class Counts:
         return next(links, None)
 
     def _is_added(self, column: Column) -> bool:
-        """Whether a column's numbers are of something that can be added up."""
-        vocabulary, values = self._vocabulary, self._vocabulary.table.values_of(column)
-        is_price = is_cost(column) or vocabulary.naming.is_numbering(column)
-        years = all(value is None or FIRST_YEAR <= float(value) <= LAST_YEAR for value in values)
-        return not (is_price or years)
+        """Whether a column's numbers count things, or measure what adds up: "Goals", "Km".
+
+        A floor, a grade or an age does not, nor does a price; and "how many donations" asks for
+        rows rather than for the euros in a column of that name.
+        """
+        if is_cost(column) or self._vocabulary.naming.is_numbering(column) or has_currency(column):
+            return False
+        words = said_of(column)
+        if joined(words) in self._vocabulary.row_words:
+            return False
+        return any(is_plural(word) for word in words) or set(words) <= UNITS
 
     def is_first_of(self, column: Column) -> bool:
         """Whether a question begins with what a column of numbers adds up: "hours per team"."""

@@ -246,7 +246,10 @@ def _between(tokens: Sequence[Token], place: int) -> Condition | None:
             second = _number(tokens, first[1] + 1) or second
         if isinstance(first[0], str) == isinstance(second[0], str):
             ends = (first[0], second[0])
-            return Condition("between", _in_order(*ends), place, second[1])
+            # Whether they go over the turn of a year is not known yet.
+            is_open = any(str(end).startswith(NO_YEAR) for end in ends)
+            values = ends if is_open else _in_order(*ends)
+            return Condition("between", values, place, second[1])
     return None
 
 

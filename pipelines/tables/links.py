@@ -10,7 +10,6 @@ from pipelines.tables.column_names import (
     NUMBERINGS,
     is_abbreviation,
     parts,
-    said_of,
     wholes,
 )
 from pipelines.tables.naming import Naming
@@ -128,6 +127,7 @@ class Vocabulary:
         container = len(named) < len(undated)
         self._whole = joined(words)
         self._rows = {joined(named[start:]) for start in range(len(named))} - {""}
+        self._named = set(self._rows)
         self._table = {joined(words[:end]) for end in range(1, len(words))}
         if container:
             self._table |= {*map(stem, undated[len(named) :]), self._whole}
@@ -139,19 +139,22 @@ class Vocabulary:
         self._whole_columns: dict[str, list[Column]] = {}
         self._parts_of_columns: dict[str, list[Column]] = {}
         for column in table.columns:
-            for whole in wholes(column):
+            for whole in wholes(column, table.columns):
+                if whole in self._named - _MONEY and whole != joined(name_words(column.name)):
+                    continue  # "how many donations" asks for rows, not for "Donation EUR"
                 self._whole_columns.setdefault(whole, []).append(column)
             for part in parts(column):
                 self._parts_of_columns.setdefault(part, []).append(column)
         # What a table of prices has in a column of numbers is not what its rows are.
         behind = [column for column in table.columns[1:] if column.is_number]
-        numbers = {joined(said_of(column)) for column in behind}
-        numbers |= {stem(word) for column in behind for word in self._names[column]} & _MONEY
+        numbers = {stem(word) for column in behind for word in self._names[column]} & _MONEY
         self._is_called = not numbers & self._rows
         self._rows -= numbers
         self._whole = "" if self._whole in numbers else self._whole
         self._rows |= set(map(joined, self.naming.nouns))
         self.is_of_persons |= any(stem(noun[-1]) in _PERSONS for noun in self.naming.nouns)
+        lasting = _LASTING | _PERSONS
+        self.lasts |= any(stem(noun[-1]) in lasting for noun in self.naming.nouns)
         employed = _EMPLOYED if named and stem(named[-1]) in _EMPLOYED else frozenset()
         self._people = (_PEOPLE | employed) if self.is_of_persons else frozenset()
 
@@ -163,7 +166,8 @@ class Vocabulary:
     def rows_called(self, count: int) -> str:
         """Return what rows are called: "work orders", or "rows of" the table's name."""
         if not self._is_called and self.naming.nouns:
-            return " ".join(self.naming.nouns[0]) + ("" if count == 1 else "s")
+            noun = " ".join(self.naming.nouns[0])
+            return noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
         if not self._is_called or not self._plural.endswith("s") or self._plural.endswith("ss"):
             return f"{'row' if count == 1 else 'rows'} of {self.table.name}"
         if count != 1:
@@ -287,6 +291,11 @@ class Vocabulary:
     def calls_rows(self, token: Token) -> bool:
         """Whether a word is what this table's rows are called."""
         return token.stem in self._rows
+
+    @property
+    def row_words(self) -> set[str]:
+        """The stems of what rows are called by the table's name, columns of such a name or not."""
+        return self._named
 
     def is_thing(self, link: Link, tokens: Sequence[Token]) -> bool:
         """Whether a link is the word for what :attr:`thing` holds."""

@@ -9,7 +9,7 @@ from pipelines.tables.table import Column
 from pipelines.tables.words import Token
 
 _LISTING = frozenset({"list", "show", "give", "name"})
-_BEFORE_ROWS = _LISTING | {"me", "us", "all", "the", "of", "our", "please", "name"}
+_BEFORE_ROWS = _LISTING | {"me", "us", "all", "the", "of", "our", "please"}
 
 
 class Listing:
@@ -47,7 +47,9 @@ class Listing:
         )
 
     def ranks(self) -> bool:
-        """Whether some first rows are asked for: "top 3 items by price", "which two items"."""
+        """Whether some first rows are asked for: "top 3 items by price", "the two cheapest"."""
+        if not self._parsed.has("top", "most", "least", "highest", "lowest", "latest", "earliest"):
+            return False
         for cue in self._parsed.cues:
             place = past_number(self._tokens, cue.end)
             first = {"top", "which"} & set(cue.cues) and place > cue.end

@@ -6,7 +6,7 @@ from pipelines.tables.links import Vocabulary
 from pipelines.tables.parsed import UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter
 from pipelines.tables.table import Column
-from pipelines.tables.words import MEASURES, listed, name_words, stem
+from pipelines.tables.words import CURRENCIES, MEASURES, listed, name_words, stem
 
 _COSTS = frozenset(map(stem, listed("cost costs price amount rate fee fare")))
 _PRICES = frozenset(map(stem, listed("price rate")))
@@ -55,6 +55,12 @@ def check_measure(
             raise UnclearError(
                 f"{column.name} is in {', '.join(units[:_SHOWN])}{more}: name the {one.name}"
             )
+
+
+def has_currency(column: Column) -> bool:
+    """Whether a column's cells or its name write a currency."""
+    words = {*name_words(column.name), column.before.casefold(), column.after.casefold()}
+    return any(words & called or sign in column.name for sign, called in CURRENCIES.items())
 
 
 def is_cost(column: Column) -> bool:

@@ -35,6 +35,10 @@ class Moments:
         after = next((one for one in self._parsed.links if one.start == cue.end), None)
         asked = self._parsed.has("when") is not None
         named = after is not None and after.role == "column" and len(after.columns) == 1
+        is_aged = self._vocabulary.lasts and self._tokens[cue.end - 1].word in _AGED
+        if not named and (is_aged or self._tokens[cue.end - 1].word == "youngest"):
+            # No other date says how old or new what lasts is.
+            raise UnreadError("it does not say by which date something is old or new")
         rows = after is not None and (after.role == "row" or self._vocabulary.is_entity(after))
         # "The last order" is told by its date; the newest employee may be the youngest.
         told = (asked and cue.end >= len(self._tokens)) or (

@@ -17,6 +17,12 @@ _TELLING = frozenset(
 )
 
 
+# How to reach somebody, which is no name for them.
+_REACHING = frozenset(
+    map(stem, listed("email mail phone telephone mobile fax address url website link iban account"))
+)
+
+
 class Naming:
     """The names of a table's rows.
 
@@ -38,7 +44,7 @@ class Naming:
             return False
         if not is_first and len(values) < _FEW_ROWS:
             return False
-        if {stem(word) for word in name_words(column.name)} & _TELLING:
+        if {stem(word) for word in name_words(column.name)} & (_TELLING | _REACHING):
             return False
         words = sum(len(str(value).split()) for value in values) / len(values)
         is_name = column.kind == "text" and words <= _MOST_WORDS

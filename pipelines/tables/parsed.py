@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from pipelines.tables.cues import Cue, Found, conditions_of, cues_of
+from pipelines.tables.cues import NO_YEAR, Condition, Cue, Found, conditions_of, cues_of
 from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.table import Column
-from pipelines.tables.words import Token, listed, name_words, stem
+from pipelines.tables.words import MONTHS, Token, listed, name_words, stem
 
 # Words that may stand between "not" or "and" and the condition that it is about.
 _BETWEEN = frozenset(listed("a an the yet been be for from by of in at to on with"))
 _WITHIN = frozenset({"in", "on", "under"})
+_MONTHS_ALONE = frozenset(f"{NO_YEAR}-{month:02}" for month in range(1, 13))
+_OF = frozenset({"of", "for", "from"})
 
 
 class UnreadError(Exception):
@@ -31,8 +33,10 @@ class Parsed:
 
     def __init__(self, vocabulary: Vocabulary, tokens: Sequence[Token]) -> None:
         self.vocabulary, self.tokens = vocabulary, tokens
+        self.unclear = ""
         taken: set[int] = set()
         conditions = conditions_of(tokens, taken)
+        conditions = [one for one in conditions if not self._is_name(one, taken)]
         # "number of engines" is a column before it is a count.
         links = vocabulary.whole_columns(tokens, taken)
         self.cues = cues_of(tokens, taken)
@@ -56,6 +60,19 @@ class Parsed:
         self._deny()
         self._join()
         self.used: set[Link] = set()
+
+    def _is_name(self, one: Condition, taken: set[int]) -> bool:
+        """Whether a month alone is a value of the table, as May is a name; gives its words back."""
+        words = self.tokens[one.start : one.end]
+        months = [word for word in words if word.word in MONTHS]
+        is_month = one.is_date and all(str(v) in _MONTHS_ALONE for v in one.values)
+        if not is_month or not any(self.vocabulary.values.called([word]) for word in months):
+            return False
+        if words[0].word not in _OF or len(months) > 1:
+            self.unclear = f'"{months[0].text}" may be a month or a value'
+            return False
+        taken -= set(range(one.start, one.end))
+        return True
 
     def _deny(self) -> None:
         """Take each "not" that stands before a value or a truth, and turn that around.

@@ -1,17 +1,11 @@
 """Questions about a table as a whole, which rows quoted from it do not answer."""
 
-import re
 from collections.abc import Collection, Iterable
 
+from pipelines.counting import WORKED_OUT
 from pipelines.tables.links import Vocabulary
-from pipelines.tables.words import tokens_of
+from pipelines.tables.words import is_plural, tokens_of
 
-_WORKED_OUT = re.compile(
-    r"\b(?:how (?:many|often)|number of|count|totals?|sum|altogether|combined|average|mean"
-    r"|most|least|fewest|top \w+|per|each|(?:high|low|larg|small|bigg|great|long|short|cheap|dear"
-    r"|lat|new|earli|old|heavi|light|tall|fast|slow)est)\b",
-    re.IGNORECASE,
-)
 _ASKING_ROWS = frozenset({"which", "what", "list", "show", "all", "the", "our", "me", "of", "give"})
 # A value of at most so many rows, and of no larger a share, tells which are meant.
 _FEW, _ONE_IN = 2, 4
@@ -23,7 +17,7 @@ def asks_of_all(question: str, vocabulary: Vocabulary, rows: Collection[int]) ->
 
     :param rows: Numbers of the rows that were quoted.
     """
-    if _WORKED_OUT.search(question) is None and not _lists(question, vocabulary):
+    if WORKED_OUT.search(question) is None and not _lists(question, vocabulary):
         return False
     return not _names_one(question, vocabulary, rows)
 
@@ -40,17 +34,19 @@ def _lists(question: str, vocabulary: Vocabulary) -> bool:
 
 def _names_one(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bool:
     """Whether a question holds a cell of one of the rows that few others have."""
-    table, said = vocabulary.table, f" {_plain(question)} "
+    table = vocabulary.table
+    said = [f" {_plain(question)} ", f" {_plain(question, singular=True)} "]
     few = max(1, min(_FEW, len(table.rows) // _ONE_IN))
     for number in rows:
         for column, value in zip(table.columns, table.values[number], strict=True):
             text = "" if value is None or column.kind == "bool" else _plain(str(value))
-            if len(text) < _SHORT or f" {text} " not in said:
+            if len(text) < _SHORT or not any(f" {text} " in one for one in said):
                 continue
             if sum(one == value for one in table.values_of(column)) <= few:
                 return True
     return False
 
 
-def _plain(text: str) -> str:
-    return " ".join(token.word for token in tokens_of(text) if token.kind != "other")
+def _plain(text: str, *, singular: bool = False) -> str:
+    words = (token.word for token in tokens_of(text) if token.kind != "other")
+    return " ".join(word[:-1] if singular and is_plural(word) else word for word in words)

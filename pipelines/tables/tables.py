@@ -189,9 +189,10 @@ def _gaps(table: Table, name: str, period: Period) -> int:
 
 def _totals(query: TableQuery, table: Table, database: TableDatabase) -> tuple[str, ...]:
     """Return what those rows are called, among the ones of a result, that are made of others."""
-    if query.aggregate == "none" or not table.totals:
+    if not table.totals:
         return ()
-    numbers = database.run(database.rows(query, len(table.rows)))
+    select = database.result if query.aggregate == "none" else database.rows
+    numbers = database.run(select(query, len(table.rows)))
     found = (table.totals.get(int(number or 0)) for (number,) in numbers)
     return tuple(dict.fromkeys(text for text in found if text is not None))
 

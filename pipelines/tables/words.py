@@ -48,7 +48,12 @@ MEASURES = frozenset(
     )
 )
 """Words that say what numbers are measured in."""
-_UNITS = MEASURES.union(*CURRENCIES.values(), listed("chf sek nok dkk pln min percent pct"))
+UNITS = frozenset(
+    listed(
+        "kg g lb lbs oz mm cm m km m2 m3 ml l kw kwh hr hrs hours mins pct percent chf sek nok dkk"
+    )
+).union(*CURRENCIES.values())
+"""Units that a name may end with, and that are nothing else there: no "Cars in", "Price min"."""
 MONTHS = {
     name: number
     for number, names in enumerate(
@@ -172,6 +177,11 @@ def number_forms(word: str) -> set[str]:
     return forms
 
 
+def is_plural(word: str) -> bool:
+    """Whether a word looks like a plural."""
+    return word.endswith("s") and len(word) > len("gas") and not word.endswith(("ss", "us", "is"))
+
+
 def tells_case(tokens: Sequence[Token]) -> bool:
     """Whether capitals tell names from words: most words but the first begin with a small letter.
 
@@ -189,7 +199,7 @@ def name_words(name: str) -> list[str]:
 def without_unit(words: list[str]) -> list[str]:
     """Return the words of a name that are no unit of measure: "price" of "Price EUR"."""
     end = len(words)
-    while end > 1 and words[end - 1] in _UNITS:
+    while end > 1 and words[end - 1] in UNITS:
         end -= 1
     return words[:end]
 

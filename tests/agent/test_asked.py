@@ -61,6 +61,11 @@ from agent.asked import asked_apart
         ("I ate with someone who turned ill. After how many weeks would I know?", ()),
         ("In projects in which we work with a client, what comes first?", ()),
         ("Can my pills be why my mouth is dry? How many drugs do that?", ()),
+        (
+            "How do I clean the pump and valve, and what does it cost?",
+            ("How do I clean the pump and valve", "what does it cost?"),
+        ),
+        ("Which line do I use then, and why is it so?", ("Which line do I use", "why is it so?")),
         ("How long is probation?", ()),
         ("I am a donor and my sister is ill. How long may I be off?", ()),
         ("", ()),
@@ -71,3 +76,11 @@ def test_what_is_asked_anew_stands_behind_what_was_said(
     question: str, parts: tuple[str, ...]
 ) -> None:
     assert tuple(part.question for part in asked_apart(question)) == parts
+
+
+def test_a_very_long_question_is_looked_at_as_far_as_it_may_be_one() -> None:
+    asked = "Who pays the bill, and what is it for? " + "difference between " * 5000
+    first, last = asked_apart(asked)
+    assert first.question == "Who pays the bill"
+    assert last.question.startswith("what is it for? difference between")
+    assert asked_apart("x" * 3000 + " Who pays the bill, and what is it for?") == ()

@@ -161,7 +161,8 @@ def test_what_has_no_answer_is_read_again_with_its_slips_mended() -> None:
 def test_a_question_that_mending_does_not_help_is_left_as_it_is_written() -> None:
     ways = Ways({"q?": "Who closes it?"}, hybrid=WITHHELD, Who=WITHHELD)
     tried = Attempts(ways, ways).answer(PLAN)  # type: ignore[arg-type]
-    assert (tried.read_as, tried.done.answer) == (None, WITHHELD)
+    assert (tried.read_as, tried.done.answer, len(tried.taken)) == (None, WITHHELD, 2)
+    assert told(ways, PLAN) == (NONSENSE, None)
 
 
 def test_a_part_that_has_no_answer_is_read_again_with_the_others() -> None:

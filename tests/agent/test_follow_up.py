@@ -215,7 +215,7 @@ def test_a_follow_up_that_would_lose_a_word_is_not_counted(
 
 
 def test_what_was_searched_without_a_word_is_not_counted_later(staff: TableAnswerer) -> None:
-    history = [Turn("Which employees are not remote?", "Which employees are not remote?")]
+    history = [Turn("Why are employees not remote?", "Why are employees not remote?")]
     for question in ("In Berlin?", "How many employees?"):
         completed = standalone(question, history, lambda text: staff.read(text).query is not None)
         history.append(Turn(question, completed))

@@ -142,3 +142,107 @@ def test_rows_are_told_by_what_names_them(small: Tables, question: str, text: st
     assert query is not None
     result = small.run(query)
     assert tell(result, Vocabulary(result.table)) == text
+
+
+WRONGLY: dict[str, tuple[str, list[tuple[str, object]]]] = {
+    # What each table is asked, and what it must not be read as: None for any query.
+    "squad": (
+        "Player,Goals,Age,Position\nAnn,3,31,Back\nBob,5,22,Back\nCyd,0,44,Front\n"
+        "Dee,1,30,Front\nEve,2,29,Back\nFay,4,25,Front\n",
+        [
+            ("What is the total goals of the top 2 players?", None),
+            ("What is the average age of the top 3 players?", None),
+            ("top 3 players by average goals", None),
+            ("Age per position", None),
+            ("How many players scored?", None),
+            ("Who is the youngest player?", None),
+            ("Which player has the highest quality?", None),
+            ("Goals per position", ("sum", "Goals")),
+        ],
+    ),
+    "donations": (
+        "Donor,Date,Donation EUR,Town\nAnn,2025-01-02,20,Ulm\nBob,2025-02-03,50,Ulm\n"
+        "Cyd,2025-03-04,70,Bonn\n",
+        [
+            ("How many donations did we get?", ("count", None)),
+            ("How many donations are from Ulm?", ("count", None)),
+            ("What is the total donation?", None),
+        ],
+    ),
+    "rooms": (
+        "Room no,Floor,Seats\n1,1,8\n2,1,20\n3,2,12\n4,2,30\n5,3,11\n6,3,4\n",
+        [
+            ("How many floors are there?", None),
+            ("How many seats are there?", ("sum", "Seats")),
+            ("Floor per room", None),
+            ("Which two rooms have over 10 seats?", None),
+        ],
+    ),
+    "weather": (
+        "Station,Temp min,Temp max,Cars in,Cars out\nA,3,12,5,6\nB,4,14,7,8\n",
+        [
+            ("What is the highest temp?", None),
+            ("How many cars were there?", None),
+            ("What is the highest temp max?", ("maximum", "Temp max")),
+        ],
+    ),
+    "tours": (
+        "Tour,Date,Driver,Km\nT1,2025-01-05,Jan,120\nT2,2025-03-06,Jan,142\nT3,2025-04-07,April,98\n",
+        [
+            ("How many tours were of Jan?", ("count", None)),
+            ("How many km for Jan?", ("sum", "Km")),
+            ("How many tours were in April?", None),
+            ("How many tours from November to February?", None),
+            ("How many tours from January to March?", ("count", None)),
+            ("How many tours per partner?", None),
+        ],
+    ),
+    "machines": (
+        "Machine,Last service,Status\nDrill,2021-05-04,idle\nSaw,2023-05-06,runs\n",
+        [
+            ("What is our oldest machine?", None),
+            ("How many machines were there in 2023?", None),
+            ("How many machines are in use?", None),
+            ("How many machines stand still?", None),
+        ],
+    ),
+    "shifts": (
+        "Date,Person,Role,Hours\n2025-01-02,Ann,Nurse,8\n2025-01-03,Ann,Nurse,8\n"
+        "2025-01-04,Bob,Doctor,9\n",
+        [("How many nurses are there?", None), ("Hours per role", ("sum", "Hours"))],
+    ),
+    "laps": (
+        "Driver,Lap time s,Top speed\nAnn,61.2,180\nBob,59.9,201\nCyd,70.5,170\n",
+        [
+            ("Which driver has the fastest lap time?", None),
+            ("Which driver has the fastest top speed?", ("maximum", "Top speed")),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "made"),
+    [(name, *asked) for name, (_, each) in WRONGLY.items() for asked in each],
+)
+def test_what_may_be_read_wrongly_is_not(
+    make_tables: MakeTables, name: str, question: str, made: tuple[str, str | None] | None
+) -> None:
+    tables = make_tables(**{f"{name}__csv": WRONGLY[name][0]})
+    query = read(tables, question).query
+    assert (None if query is None else (query.aggregate, query.column)) == made
+
+
+def test_rows_that_sum_up_others_are_neither_listed_nor_ranked(make_tables: MakeTables) -> None:
+    tables = make_tables(prices__csv=PRICES + "Total,,206.30,167,\n")
+    for question in ("top 2 items by price", "Which items cost more than 30 euros?"):
+        query = read(tables, question).query
+        assert query is not None
+        assert tables.run(query).totals == ("Total",)
+
+
+def test_how_to_reach_somebody_is_no_name(make_tables: MakeTables) -> None:
+    people = "".join(f"P{n},p{n}@example.org,IT\n" for n in range(6))
+    tables = make_tables(contacts__csv=f"Name,Email,Department\n{people}")
+    assert read(tables, "List all emails in IT").query is None
+    assert read(tables, "List all contacts in IT").query is not None

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -25,6 +26,8 @@ def prices(make_tables: MakeTables) -> Tables:
         ("How many of Gravel tyre are there in total?", [1], True),
         ("What is the total for KMC, how many?", [3], True),
         ("What does the city tyre cost?", [0], True),
+        ("How many city tyres are left?", [0], True),
+        ("Which is the youngest supplier?", [1], False),
         ("Which tyre fits a racer?", [0], True),
         # Many rows are of tyres.
         ("How many tyres wear out?", [0, 1], False),
@@ -54,6 +57,15 @@ def test_rows_that_meet_a_condition_are_listed_where_some_were_quoted(prices: Ta
     assert instead is not None
     assert instead.answer.text == "2 items where Supplier is Abus: Helmet Urban; Helmet Kids."
     assert [piece.text for piece in instead.evidence] == [table.cite(4).quote, table.cite(5).quote]
+
+
+def test_a_sentence_within_a_row_is_of_that_row(prices: Tables) -> None:
+    (table,) = prices.tables
+    row = table.cite(2)
+    part = replace(row, start=row.start + 7, quote=row.quote[7:])
+    instead = TableAnswerer(prices).instead("What is the total weight?", Answer("Q.", 0.8, (part,)))
+    assert instead is not None
+    assert instead.answer.text is None
 
 
 def test_what_is_quoted_from_elsewhere_too_stays(prices: Tables) -> None:

@@ -40,11 +40,17 @@ def _names_one(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bo
     for number in rows:
         for column, value in zip(table.columns, table.values[number], strict=True):
             text = "" if value is None or column.kind == "bool" else _plain(str(value))
-            if len(text) < _SHORT or not any(f" {text} " in one for one in said):
+            if not _tells(text) or not any(f" {text} " in one for one in said):
                 continue
             if sum(one == value for one in table.values_of(column)) <= few:
                 return True
     return False
+
+
+def _tells(text: str) -> bool:
+    """Whether a cell is long enough to be found in a question, or a code such as "C3"."""
+    is_code = any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    return len(text) >= _SHORT or is_code
 
 
 def _plain(text: str, *, singular: bool = False) -> str:

@@ -74,3 +74,13 @@ def test_what_is_quoted_from_elsewhere_too_stays(prices: Tables) -> None:
     cited = (row, row.__class__("guide.md", None, None, 0, 4, "Text", 0.5))
     quoted = Answer("Quoted.", 0.8, cited)
     assert TableAnswerer(prices).instead("What is the total weight?", quoted) is None
+
+
+def test_a_short_code_names_its_row(make_tables: MakeTables) -> None:
+    pitches = "".join(f"C{n},{20 + n},2024-05-0{n}\n" for n in range(1, 9))
+    (table,) = (
+        tables := make_tables(pitches__csv=f"Pitch No,Rate,Last inspected\n{pitches}")
+    ).tables
+    quoted = Answer("Quoted.", 0.8, (table.cite(2),))
+    assert TableAnswerer(tables).instead("When was C3 last inspected?", quoted) is None
+    assert TableAnswerer(tables).instead("When was 3 last inspected?", quoted) is not None

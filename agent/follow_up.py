@@ -7,6 +7,7 @@ shown. A question that stands by itself is left alone.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 
@@ -41,6 +42,15 @@ _DEFINITION = re.compile(
     r"\s*(?:what|who)(?:['’]s|\s+(?:is|are|was|were))\s+(?:an?\s+)?(?!the\b)[^\W_][\w'’-]*\s*\??\s*"
     r"|\s*what\s+does\s+(?:an?\s+)?[^\W_][\w'’-]*\s+(?:mean|stand\s+for)\s*\??\s*",
     re.IGNORECASE,
+)
+# With a verb and one thing that is named as such, "how long is probation?" stands alone; "what is
+# the deadline?" and "how many days do I get?" do not say of what.
+_VERBS = _set(
+    "am is are was were do does did can could may might must shall should will would has have had"
+)
+_AMOUNTS = _set(
+    "second seconds minute minutes hour hours day days week weeks month months year years time "
+    "times euro euros dollar dollars pound pounds percent money people copies pages"
 )
 # "Is there …", "there is …": says that something exists and points nowhere.
 _EXISTENCE = re.compile(
@@ -186,7 +196,17 @@ def is_follow_up(question: str) -> bool:
     own = sum(word not in _COMMON and word not in _POINTING for word in words)
     if any(word in _POINTING for word in words):
         return own < _ENOUGH_WORDS
-    return own < _FEW_WORDS and not _DEFINITION.fullmatch(question)
+    return own < _FEW_WORDS and not (_DEFINITION.fullmatch(question) or _names_one(words))
+
+
+def _names_one(words: Sequence[str]) -> bool:
+    """Whether a question's one word of its own is what it is about."""
+    places = [place for place, word in enumerate(words) if word not in _COMMON]
+    if len(places) != 1 or words[places[0]] in _AMOUNTS or not _VERBS & set(words):
+        return False
+    if any(one in ("many", "much") and other in _VERBS for one, other in pairwise(words)):
+        return False  # "how many are open?"
+    return places[0] > 0 and words[places[0] - 1] != "the"
 
 
 def _topic(text: str) -> list[str]:

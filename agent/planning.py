@@ -169,9 +169,25 @@ class Planner:
         return plans
 
     def _asked_apart(self, text: str) -> tuple[AskedPart, ...]:
-        """Return the things that a question asks for, unless a table is asked for all at once."""
+        """Return the things that a question asks for, unless a table is asked for all at once.
+
+        Nor is a question taken apart of which a table would answer a later part without the
+        conditions of an earlier one: "how many orders were there in 2024, and what in total?"
+        """
         parts = asked_apart(text)
-        return () if parts and self._is_counted(text) else parts
+        if not parts or (tables := self._routes.tables_for(text)) is None:
+            return parts
+        if tables.read(text).query is not None:
+            return ()
+        earlier: dict[str, bool] = {}
+        for part in parts:
+            query = tables.read(part.question).query
+            if query is None:
+                continue
+            if earlier.get(query.table) and not query.filters:
+                return ()
+            earlier[query.table] = earlier.get(query.table, False) or bool(query.filters)
+        return parts
 
     def _is_counted(self, text: str) -> bool:
         """Whether a text is read as a query of one of the index's tables."""

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pipelines.catalog import CatalogEntry
 
 FOREIGN = Path(__file__).parent / "weights" / "foreign.txt"
-_MOST_PASSAGES = 2048
+MOST_PASSAGES = 2048
+"""Passages that are looked at; of more a sample."""
 _MOST_QUESTIONS = 1000
 # Characters of documents whose words are looked at.
 _MOST_READ = 50_000_000
@@ -200,8 +201,8 @@ def passages_of(workspace: Workspace) -> list["Document"]:
     from agent.assemble import open_store
 
     ids = [id_ for document in _documents(workspace) for id_ in document.passages]
-    if len(ids) > _MOST_PASSAGES:
-        ids = random.Random(0).sample(ids, _MOST_PASSAGES)  # noqa: S311
+    if len(ids) > MOST_PASSAGES:
+        ids = random.Random(0).sample(ids, MOST_PASSAGES)  # noqa: S311
     if not ids:
         return []
     store = open_store(workspace, read_only=True)

@@ -16,7 +16,7 @@ from agent.router.memory import Memory
 from agent.router.outcomes import Outcome
 from agent.router.outdated import Outdated, outdated
 from agent.router.policy import Policy
-from agent.router.remember import memory_of, speller_of
+from agent.router.remember import MOST_PASSAGES, memory_of, speller_of
 from agent.router.speller import FILE as WORDS
 from agent.router.speller import Speller, reads_whole, words_of
 from agent.router.success import FILE, Success, shipped
@@ -176,18 +176,25 @@ class Router:
         return self._mended(_asked(question))
 
     def mended(self, question: str) -> str | None:
-        """Return a question with its words mended; None where none is."""
+        """Return a question with its words mended; None where none is.
+
+        Where the speller has seen every passage, a word that only begins as known ones do
+        ("inspecton") is mended, too.
+        """
         asked = _asked(question)
-        mended = self._mended(asked)
+        has_seen_all = len(self.memory.passages) < MOST_PASSAGES
+        mended = self._mended(asked, self._is_in_title if has_seen_all else None)
         return None if mended == asked.strip() else mended
 
-    def _mended(self, asked: str) -> str:
+    def _mended(self, asked: str, is_known: Callable[[str], bool] | None = None) -> str:
         text, is_word = asked.strip(), partial(reads_whole, self.embedder)
-        if self._speller is None or all(
-            is_word(word) or self._is_known(word) for word in words_of(text)
-        ):
+        is_known = is_known or self._is_known
+        if self._speller is None or all(is_word(word) or is_known(word) for word in words_of(text)):
             return text
-        return self._speller().mend(text, self._is_known, is_word)
+        return self._speller().mend(text, is_known, is_word)
+
+    def _is_in_title(self, word: str) -> bool:
+        return content_words(word) <= self.memory.titles
 
     def _is_known(self, word: str) -> bool:
         """Whether a word stands in the workspace as it is now; the speller was made before."""

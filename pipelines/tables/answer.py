@@ -19,6 +19,8 @@ from pipelines.tables.wording import tell, told_first
 CONFIDENCE = 0.95
 """Lower than the share measured to be right of what was answered so (docs/decisions.md)."""
 _SHOWN = 5
+# A question that asks this much is none of a table.
+_MOST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class TableAnswerer:
             that tells it to be one for the tables.
         :raises StoreError: When the index cannot be read.
         """
-        if not (quotes_rows or has_cue(question)):
+        if len(question) > _MOST_CHARACTERS or not (quotes_rows or has_cue(question)):
             return Reading(None)
         vocabularies = [self._vocabulary(table) for table in self.tables.tables]
         known, last, reading = self._last

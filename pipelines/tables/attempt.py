@@ -6,10 +6,10 @@ from itertools import pairwise
 from pipelines.tables.conditions import SPENT, Conditions
 from pipelines.tables.counts import Counts, Made
 from pipelines.tables.cues import Cue, Found
-from pipelines.tables.fillers import check_asker, check_left_over
+from pipelines.tables.fillers import check_asker, check_left_over, check_moment, check_rows
 from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.listing import Listing, past_number
-from pipelines.tables.measures import check_measure, is_cost
+from pipelines.tables.measures import check_measure, has_currency, is_cost
 from pipelines.tables.moments import Moments
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter, Order, Period, TableQuery
@@ -20,6 +20,7 @@ _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
 _NAMED = 2
 _COMMON = frozenset({"common", "frequent"})
+_BOUNDS = frozenset(listed("min max minimum maximum"))
 _SPEEDS = frozenset({"speed", "speeds", "velocity"})
 # What numbers are of that are the most or the least of these.
 _MEASURED = {
@@ -93,6 +94,7 @@ class Attempt:
         """
         if not self._parsed.cues and not self._listing.opens:
             raise UnreadError("it asks for no count, sum or extreme")
+        check_moment(self._parsed)
         if self._parsed.unclear:
             raise UnclearError(self._parsed.unclear)
         group, period = self._group()
@@ -124,7 +126,7 @@ class Attempt:
         if left:
             raise UnreadError(f'"{self._parsed.text(left[0])}" has no place in the query')
         check_asker(self._parsed)
-        self._check_rows()
+        check_rows(self._parsed)
         return named, query
 
     def _shaped(self, group: Column | None, period: Period | None) -> TableQuery:
@@ -182,6 +184,8 @@ class Attempt:
             aggregate, column, limit = "none", target, limit or 1
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
         elif extreme is not None:
+            if target is not None and self._has_bounds(target):
+                raise UnreadError(f"another column has the least or the most of {target.name}")
             if counts or sums or target is None or not self._is_superlative(extreme):
                 raise UnreadError("it does not say what is the most or the least")
             self._counts.check_single()
@@ -197,6 +201,7 @@ class Attempt:
         ):
             aggregate, column = self._counts.rows(filters)
         elif group is None and self._listing.lists(target, filters):
+            self._counts.check_single()
             aggregate, column = "none", None
         else:
             raise UnreadError("it asks for several things at once")
@@ -260,14 +265,13 @@ class Attempt:
         """Whether a column's name says when: "hired before 2015"."""
         return any(0 <= one.start - link.end <= 1 for one in self._parsed.conditions if one.is_date)
 
-    def _check_rows(self) -> None:
-        """Refuse "how many results have a student": each has, or it means another thing."""
-        rows = [link for link in self._parsed.links if link.role == "row"]
-        for before, link in pairwise(rows):
-            is_who = self._tokens[before.start].word == "who"
-            is_named = self._vocabulary.is_named_row(link, self._tokens)
-            if is_named and link.start > before.end and not is_who:
-                raise UnreadError(f'"{self._parsed.text(link)}" has no place in the query')
+    def _has_bounds(self, column: Column) -> bool:
+        """Whether another column holds the minimum or maximum of this one: "Min qty"."""
+        words = name_words(column.name)
+        return any(
+            [word for word in others if word not in _BOUNDS] == words != others
+            for others in (name_words(one.name) for one in self._vocabulary.table.columns)
+        )
 
     def _is_low(self, cue: Found) -> bool:
         return bool({"least", "lowest", "cheap"} & set(cue.cues))
@@ -369,6 +373,8 @@ class Attempt:
         said = any(token.word in SPENT for token in self._tokens)
         if dear is not None or (said and not named):
             costs = [c for c in columns if is_cost(c)]
+            if any(map(has_currency, columns)):
+                costs = [c for c in costs if has_currency(c)]
             if len(costs) != 1:
                 raise UnreadError("it does not say which column is the cost")
             named.append(costs[0])

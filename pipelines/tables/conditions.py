@@ -5,10 +5,10 @@ from dataclasses import replace
 from pipelines.tables.cues import NO_YEAR, Condition
 from pipelines.tables.links import Link
 from pipelines.tables.measures import is_cost
-from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
+from pipelines.tables.parsed import OutOfRangeError, Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
-from pipelines.tables.words import CURRENCIES, listed, name_words
+from pipelines.tables.words import CURRENCIES, listed, name_words, stem
 
 SPENT = frozenset(listed("cost costs spend spent spending"))
 """Words that ask for what something cost."""
@@ -19,8 +19,29 @@ _BEING = frozenset(listed("is are was were be been"))
 _DONE = frozenset(
     listed("done paid sent sold bought lost won built made held met kept given taken")
 )
+# Say in the name of a column of yes and no that it is so.
+_SAYING = frozenset(
+    listed("is are has have with was in of the a included available allowed paid y n yes no")
+)
 _BEFORE_NOUNS = frozenset(listed("a an the of on for in at by from to with"))
 _STATES = frozenset(listed("status state stage phase"))
+_WAYS = {
+    "from": frozenset(listed("from origin departure dep start source")),
+    "to": frozenset(listed("to destination dest arrival arr end target")),
+}
+# What these compare, by words of a column's name.
+_COMPARED = {
+    word: frozenset(listed(measures))
+    for words, measures in (
+        ("cheaper", "price cost amount fee fare rate"),
+        ("heavier lighter", "weight wt mass kg g"),
+        ("taller", "height cm m"),
+        ("larger bigger smaller", "area size hectares ha acres sqm m2 total"),
+        ("longer shorter", "length duration distance time minutes mins hours days km m"),
+        ("wider", "width cm m mm"),
+    )
+    for word in listed(words)
+}
 _FIRST_YEAR, _LAST_YEAR = 1800, 2199
 _WHOLE_DAY = len("2012-03-09")
 # Words between a column's name and the value or number that it is compared with.
@@ -35,6 +56,7 @@ class Conditions:
 
     def __init__(self, parsed: Parsed) -> None:
         self._parsed = parsed
+        self._compared: set[Link] = set()
 
     def of_values(self, group: Column | None) -> list[Filter]:
         """Return the conditions that columns have the values named, and truths are true.
@@ -45,6 +67,7 @@ class Conditions:
         filters: list[Filter] = []
         for link in self._parsed.links:
             if link.is_truth and link not in self._parsed.used:
+                self._check_said(link)
                 self._parsed.used.add(link)
                 if link.negated:
                     self._check_all_say(link.columns[0])
@@ -54,6 +77,7 @@ class Conditions:
             if link.role != "value":
                 continue
             columns = self._hinted(link)
+            self._check_way(link, columns)
             if len(columns) != 1:
                 names = " or ".join(dict.fromkeys(column.name for column in columns))
                 raise UnclearError(f'"{self._parsed.text(link)}" may be {names}')
@@ -68,6 +92,19 @@ class Conditions:
             operator = "!=" if link.negated else "="
             filters.append(Filter(column=columns[0].name, operator=operator, value=value))
         return filters
+
+    def _check_said(self, link: Link) -> None:
+        """Refuse "have insurance" for "Insurance expired", which says something else."""
+        (column,) = link.columns
+        said = {
+            token.stem
+            for one in self._parsed.links
+            if column in one.columns
+            for token in self._parsed.tokens[one.start : one.end]
+        }
+        left = {stem(word) for word in name_words(column.name) if word not in _SAYING} - said
+        if not link.whole and left:
+            raise UnreadError(f'"{self._parsed.text(link)}" is not all of {column.name}')
 
     def _check_all_say(self, column: Column) -> None:
         """Refuse to say which rows do not have a value where some leave it open."""
@@ -87,6 +124,13 @@ class Conditions:
             self._parsed.used.add(hint)
         named = [c for c in link.columns if any(c in hint.columns for hint in hints)]
         return tuple(named) if named else link.columns
+
+    def _check_way(self, link: Link, columns: tuple[Column, ...]) -> None:
+        """Refuse "to Berlin" for what starts there, where columns tell the two apart."""
+        before = self._word_before(link.start)
+        other = _WAYS.get({"from": "to", "to": "from"}.get(before, ""))
+        if other is not None and all(other & set(name_words(column.name)) for column in columns):
+            raise UnreadError(f'"{before} {self._parsed.text(link)}" is no {columns[0].name}')
 
     def of_quotes(self) -> list[Filter]:
         """Return the condition that a column's text is, or holds, what is quoted."""
@@ -176,10 +220,17 @@ class Conditions:
             raise UnreadError(f"{one.values[0]} may be a year")
         if not near and (column := self._of_currency(one)) is not None:
             return column
-        if near:
-            self._parsed.used.add(near[-1])
-            return near[-1].columns[0]
         costs = self._parsed.tokens[max(0, one.start - 1)].word in SPENT
+        if near and not costs:
+            link, compared = near[-1], self._parsed.tokens[one.start].word
+            measure = _COMPARED.get(compared)
+            if link in self._compared or (
+                measure is not None and not measure & set(name_words(link.columns[0].name))
+            ):
+                raise UnreadError(f"it does not say what is compared with {one.values[0]}")
+            self._compared.add(link)
+            self._parsed.used.add(link)
+            return link.columns[0]
         if costs and target is not None and is_cost(target):
             return target
         raise UnreadError(f"it does not say what is compared with {one.values[0]}")
@@ -262,7 +313,7 @@ class Conditions:
         first, last = values[0], values[-1]
         for value in map(str, one.values):
             if not first[: len(value)] <= value <= last[: len(value)]:
-                raise UnreadError(f"{column.name} goes from {first[:10]} to {last[:10]}")
+                raise OutOfRangeError(f"{column.name} goes from {first[:10]} to {last[:10]}")
 
 
 def _units_of(column: Column) -> set[str]:

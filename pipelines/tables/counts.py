@@ -97,23 +97,26 @@ class Counts:
         links = (one for one in self._parsed.links if one.whole and one.columns == (column,))
         return next(links, None)
 
-    def _is_added(self, column: Column) -> bool:
+    def _is_added(self, column: Column, *, is_row_word: bool = True) -> bool:
         """Whether a column's numbers count things, or measure what adds up: "Goals", "Km".
 
         A floor, a grade or an age does not, nor does a price; and "how many donations" asks for
         rows rather than for the euros in a column of that name.
+
+        :param is_row_word: Whether such a column's name may be for the rows.
         """
         if is_cost(column) or self._vocabulary.naming.is_numbering(column) or has_currency(column):
             return False
         words = said_of(column)
-        if joined(words) in self._vocabulary.row_words:
+        if is_row_word and joined(words) in self._vocabulary.row_words:
             return False
         return any(is_plural(word) for word in words) or set(words) <= UNITS
 
     def is_first_of(self, column: Column) -> bool:
         """Whether a question begins with what a column of numbers adds up: "hours per team"."""
         first = next((one for one in self._parsed.links if one.role != "table"), None)
-        return first is not None and first == self._whole_of(column) and self._is_added(column)
+        is_named = first is not None and first == self._whole_of(column)
+        return is_named and self._is_added(column, is_row_word=False)
 
     def is_of(self, cue: Found, column: Column) -> bool:
         """Whether "how many" stands before a column of numbers: "how many pages on average"."""
@@ -172,6 +175,10 @@ class Counts:
     def _check_pieces(self, phrase: Sequence[Link]) -> None:
         tokens = self._parsed.tokens
         if any(self._vocabulary.is_named_row(one, tokens) for one in phrase):
+            # An item is one row, unless the row says how many of it there are.
+            pieces = self._vocabulary.pieces(only_stock=False)
+            if pieces not in (None, self._vocabulary.pieces(only_stock=True)):
+                raise UnclearError(f"it may count rows or add up {pieces.name}")
             return
         is_row = any(one.role == "row" for one in phrase)
         pieces = self._vocabulary.pieces(only_stock=is_row)

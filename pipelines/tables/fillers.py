@@ -1,4 +1,6 @@
-"""The words of a question that neither a table nor a cue takes: only those that say nothing."""
+"""What a question says beside its query: refused, but for words that say nothing."""
+
+from itertools import pairwise
 
 from pipelines.tables.conditions import SPENT
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
@@ -48,6 +50,7 @@ _GIVING = frozenset({"tell", "show", "give", "list", "find", "get"})
 _ABLE = frozenset({"can", "could"})
 _TAKING = frozenset({"get", "see", "find", "have"})
 _KINDS = frozenset({"type", "types", "kind", "kinds"})
+_ENDS = frozenset(listed("start beginning end middle"))
 _PLACING = frozenset({"in", "at", "for", "on"})
 
 
@@ -111,3 +114,33 @@ def check_asker(parsed: Parsed) -> None:
         ours = token.word == "us" and before in SPENT
         if not (wished or asked or ours):
             raise UnclearError(f'it cannot be told which rows "{token.text}" means')
+
+
+def check_moment(parsed: Parsed) -> None:
+    """Refuse "at the start of 2023": what there was then is not what was dated so.
+
+    :raises UnreadError: When a question asks for that.
+    """
+    named = {place for link in parsed.links for place in range(link.start, link.end)}
+    for one in parsed.conditions:
+        before = set(range(max(0, one.start - 2), one.start + 1)) - named
+        if one.is_date and any(parsed.tokens[place].word in _ENDS for place in before):
+            raise UnreadError("it asks what there was at a time")
+
+
+def check_rows(parsed: Parsed) -> None:
+    """Refuse "how many results have a student": each has, or it means another thing.
+
+    :raises UnreadError: When rows are named twice.
+    :raises UnclearError: When "in stock" may be the name of the rows.
+    """
+    rows = [link for link in parsed.links if link.role == "row"]
+    for link in rows:
+        said = [token.word for token in parsed.tokens[max(0, link.start - 1) : link.end]]
+        if said == ["in", "stock"]:
+            raise UnclearError("it may ask for all, or for what there is some of")
+    for before, link in pairwise(rows):
+        is_who = parsed.tokens[before.start].word == "who"
+        is_named = parsed.vocabulary.is_named_row(link, parsed.tokens)
+        if is_named and link.start > before.end and not is_who:
+            raise UnreadError(f'"{parsed.text(link)}" has no place in the query')

@@ -72,6 +72,8 @@ _PERSONS = frozenset(
 _PEOPLE = frozenset({"who", *map(stem, listed("people persons"))})
 _EMPLOYED = frozenset(map(stem, listed("employees staff workers personnel colleagues")))
 _QUANTITIES = frozenset(map(stem, listed("quantity qty stock pieces")))
+# Only alone: a "FatalInjuryCount" is of something else.
+_COUNTS = frozenset(listed("count copies pcs"))
 _STOCKS = frozenset(map(stem, listed("stock hand inventory available")))
 _SHORT = 2
 _MONEY = frozenset(map(stem, listed("price cost amount rate fee")))
@@ -216,6 +218,9 @@ class Vocabulary:
             return None
         key = "".join(token.stem for token in span)
         column = self._column(span, start, end) or self._opposite(span, start, end)
+        if column is not None and not self._is_written(column, span):
+            # "Open" is a state where there is one, and not the day in "Opened".
+            column = None if self.values.called(span) else column
         if column is not None and column.whole and not self._is_row(column, key):
             return column
         if key in self._people:
@@ -243,9 +248,20 @@ class Vocabulary:
             return None
         return Link("column", start, end, tuple(columns), whole=True, negated=True)
 
+    def _is_written(self, link: Link, span: Sequence[Token]) -> bool:
+        """Whether words stand in a column's name as they are said, and not only of one stem."""
+        said = {token.word for token in span}
+        return any(said <= set(self._names[column]) for column in link.columns)
+
     def _is_row(self, link: Link, key: str) -> bool:
         """Whether a column is called as the rows are and names each: "Invoice" of invoices."""
         if key not in self._rows or len(link.columns) != 1:
+            return False
+        # Behind the first column, numbers all of which differ are no names: "Sales" of sales.
+        if link.columns[0].is_number and link.columns[0] not in (
+            self.table.columns[0],
+            *self.naming.columns,
+        ):
             return False
         values = self.table.values_of(link.columns[0])
         return len(set(values) - {None}) == len(values)
@@ -344,7 +360,8 @@ class Vocabulary:
         """
         wanted = _STOCKS if only_stock else _QUANTITIES | _STOCKS
         for column, words in self._names.items():
-            if column.is_number and {stem(word) for word in words} & wanted:
+            is_count = not only_stock and len(words) == 1 and words[0] in _COUNTS
+            if column.is_number and (is_count or {stem(word) for word in words} & wanted):
                 return column
         return None
 

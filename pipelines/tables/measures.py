@@ -8,7 +8,11 @@ from pipelines.tables.query import Aggregate, Filter
 from pipelines.tables.table import Column
 from pipelines.tables.words import CURRENCIES, MEASURES, listed, name_words, stem
 
-_COSTS = frozenset(map(stem, listed("cost costs price amount rate fee fare")))
+_COSTS = frozenset(map(stem, listed("cost costs price amount fee fare")))
+# Of these a "cost" is only a part or a number.
+_NO_COSTS = frozenset(listed("centre center code no nr number id"))
+# A sum of these says nothing.
+_SHARES = frozenset(listed("percent percentage pct rating score rate grade level share"))
 _PRICES = frozenset(map(stem, listed("price rate")))
 _OF_ONE = frozenset(listed("unit per each"))
 _OF_ALL = frozenset(map(stem, listed("total sum line extended")))
@@ -41,6 +45,9 @@ def check_measure(
     """
     if aggregate in ("sum", "average") and vocabulary.naming.is_numbering(column):
         raise UnreadError(f"the numbers of {column.name} are names")
+    is_share = "%" in (column.after, *column.name) or _SHARES & set(name_words(column.name))
+    if aggregate == "sum" and is_share:
+        raise UnreadError(f"the numbers of {column.name} do not add up")
     pieces = vocabulary.pieces(only_stock=False)
     if aggregate == "sum" and _is_of_one(column) and pieces not in (None, column):
         raise UnclearError(f"{column.name} may be of one piece, of which there are several")
@@ -65,7 +72,8 @@ def has_currency(column: Column) -> bool:
 
 def is_cost(column: Column) -> bool:
     """Whether a column's name says that it holds what things cost."""
-    return bool({stem(word) for word in name_words(column.name)} & _COSTS)
+    words = name_words(column.name)
+    return bool({stem(word) for word in words} & _COSTS) and not _NO_COSTS & set(words)
 
 
 def _is_of_one(column: Column) -> bool:

@@ -13,11 +13,22 @@ from pipelines.tables.words import MONTHS, Token, listed, name_words, stem
 _BETWEEN = frozenset(listed("a an the yet been be for from by of in at to on with"))
 _WITHIN = frozenset({"in", "on", "under"})
 _MONTHS_ALONE = frozenset(f"{NO_YEAR}-{month:02}" for month in range(1, 13))
+# Such a date does not say when something was, or was new.
+_OTHER_DATES = frozenset(
+    listed(
+        "last next due deadline until expires expiry expired warranty inspection service review "
+        "end ended closed planned target renewal"
+    )
+)
 _OF = frozenset({"of", "for", "from"})
 
 
 class UnreadError(Exception):
     """Why a question is no query of a table."""
+
+
+class OutOfRangeError(UnreadError):
+    """What is dated where a table has no dates."""
 
 
 class UnclearError(UnreadError):
@@ -152,7 +163,7 @@ class Parsed:
         named = [column for column in dates if any(column in hint.columns for hint in hints)]
         if len(named or dates) != 1:
             raise UnreadError("it does not say which column is the date")
-        if not named and self.vocabulary.lasts:
+        if not named and (self.vocabulary.lasts or _OTHER_DATES & set(name_words(dates[0].name))):
             raise UnreadError(f"it does not say that it is about {dates[0].name}")
         self.used.update(hints)
         return (named or dates)[0]

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from pipelines.tables.attempt import Attempt
 from pipelines.tables.links import Vocabulary
-from pipelines.tables.parsed import UnclearError, UnreadError
+from pipelines.tables.parsed import OutOfRangeError, UnclearError, UnreadError
 from pipelines.tables.query import TableQuery
+from pipelines.tables.table import Table
 from pipelines.tables.words import tokens_of
 
 
@@ -42,6 +43,7 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
     read: list[tuple[int, TableQuery]] = []
     unclear: list[str] = []
     about = reason = ""
+    outside: list[Table] = []
     for table in tables:
         attempt = Attempt(table, tokens)
         try:
@@ -49,6 +51,8 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
         except UnclearError as error:
             unclear.append(f"{error} of the table {table.table.name}")
         except (UnreadError, ValidationError) as error:
+            if isinstance(error, OutOfRangeError):
+                outside.append(table.table)
             if attempt.is_about or not about:
                 known = isinstance(error, UnreadError)
                 reason = str(error) if known else "it asks for more than a query holds"
@@ -56,9 +60,24 @@ def read_question(question: str, tables: Sequence[Vocabulary]) -> Reading:
                 about = table.table.name
     best = max((named for named, _ in read), default=0)
     fitting = [query for named, query in read if named == best]
-    if len(fitting) == 1:
+    if len(fitting) == 1 and _goes_on(fitting[0], tables, outside):
+        return Reading(None, f"it may be about other tables than {fitting[0].table}, too")
+    # What no word ties to one table may be meant of another that needs a word more.
+    if len(fitting) == 1 and (best > 0 or not unclear):
         return Reading(fitting[0])
-    if fitting:
+    if len(fitting) > 1:
         names = " or ".join(query.table for query in fitting[:3])
         return Reading(None, f"it may be about the table {names}")
     return Reading(None, "; ".join(unclear), about, reason)
+
+
+def _goes_on(query: TableQuery, tables: Sequence[Vocabulary], outside: Sequence[Table]) -> bool:
+    """Whether a range without an end may go on in a table with the same columns and other dates."""
+    if all(one.operator in ("=", "between") for one in query.filters):
+        return False
+    names = next(
+        [column.name for column in one.table.columns]
+        for one in tables
+        if one.table.name == query.table
+    )
+    return any([column.name for column in table.columns] == names for table in outside)

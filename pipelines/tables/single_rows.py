@@ -35,6 +35,8 @@ def _lists(question: str, vocabulary: Vocabulary) -> bool:
 def _names_one(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bool:
     """Whether a question holds a cell of one of the rows that few others have."""
     table = vocabulary.table
+    if _names_by_word(question, vocabulary, rows):
+        return True
     said = [f" {_plain(question)} ", f" {_plain(question, singular=True)} "]
     few = max(1, min(_FEW, len(table.rows) // _ONE_IN))
     for number in rows:
@@ -44,6 +46,19 @@ def _names_one(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bo
                 continue
             if sum(one == value for one in table.values_of(column)) <= few:
                 return True
+    return False
+
+
+def _names_by_word(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -> bool:
+    """Whether a question has a word or number that only one row is called by."""
+    table, said = vocabulary.table, set(_plain(question).split())
+    for column in vocabulary.naming.columns:
+        called = [set(_plain(str(value)).split()) for value in table.values_of(column)]
+        for number in rows:
+            for word in called[number] & said:
+                tells = len(word) >= _SHORT or word.isdigit() or _tells(word)
+                if tells and sum(word in other for other in called) == 1:
+                    return True
     return False
 
 

@@ -23,6 +23,7 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
 _LOOKED_AT = 200
 _UNIT = r"[$€£¥₹]|USD|EUR|GBP|CHF|%"
 _MOST_DECIMALS = 6
+_ONLY_TOTAL = frozenset({"total", "subtotal", "sum", "grand total"})
 _TOTAL = re.compile(
     r"^(?:grand[ -]|sub[ -]?)?totals?\b|\b(?:sub[ -]?)?totals?:?$|^(?:all|sum|average):?$",
     re.IGNORECASE,
@@ -110,14 +111,18 @@ class Table:
     def totals(self) -> Mapping[int, str]:
         """Rows that sum up others, by their number from 0, with the text that says so.
 
-        It is the first text of the row: "Total", "Subtotal", "Grand Total", "North Total".
+        It is the first text of the row, such as "Total", "Subtotal", "Grand Total", "North Total",
+        or another that is no more than "Total".
         """
         texts = [place for place, column in enumerate(self.columns) if column.kind == "text"]
-        firsts = (
-            (number, next((str(row[n]) for n in texts if row[n] is not None), ""))
-            for number, row in enumerate(self.values)
-        )
-        return {number: text for number, text in firsts if _TOTAL.search(text.strip())}
+        found: dict[int, str] = {}
+        for number, row in enumerate(self.values):
+            said = [str(row[place]).strip() for place in texts if row[place] is not None]
+            sums = [text for text in said[:1] if _TOTAL.search(text)]
+            sums += [text for text in said[1:] if text.casefold() in _ONLY_TOTAL]
+            if sums:
+                found[number] = sums[0]
+        return found
 
     def cite(self, row: int) -> Citation:
         """Return the citation of a row, by its number from 0."""

@@ -100,6 +100,20 @@ def test_two_things_are_looked_up_one_by_one_in_documents_alone(expert: Expert) 
         assert routed.ask(asked).answer.text == reply.answer.text
 
 
+def test_a_later_part_is_not_counted_without_the_conditions_of_the_first(tmp_path: Path) -> None:
+    rows = "1,2023-01-02,900\n2,2024-02-03,100\n3,2024-03-04,200\n"
+    (tmp_path / "orders.csv").write_text(f"Order,Date,Amount\n{rows}")
+    workspace = Workspace(tmp_path / ".expert")
+    with workspace.index_lock(), open_indexer(workspace) as indexer:
+        indexer.index_paths([tmp_path / "orders.csv"])
+    with Expert(workspace, answerer="quote") as expert:
+        apart = expert.ask("How many orders were there in 2024, and what was the total amount?")
+        each = expert.ask("How many orders are there, and what was the total amount in 2024?")
+    assert "1,200" not in (apart.answer.text or "")
+    assert each.answer.text is not None
+    assert each.answer.text.startswith("3 orders. [1, 2, 3] The total Amount is 300, of 2 orders")
+
+
 def test_with_documents_alone_the_router_still_withholds_what_is_about_something_else(
     workspace: Workspace,
 ) -> None:

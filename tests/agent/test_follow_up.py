@@ -29,6 +29,9 @@ LEAVE = Turn(
         ("Does that also apply to interns?", None),
         ("Is there one for visitors?", None),
         ("What is the deadline?", None),
+        ("How many days do I get?", None),
+        ("Who signs?", None),
+        ("Which day is that?", None),
         ("Why?", None),
     ],
 )
@@ -46,6 +49,9 @@ def test_a_question_that_leans_on_the_last_one_gets_its_topic(
     [
         "How do I report a broken laptop to the help desk?",
         "Is there a dress code?",
+        "how long is probation",
+        "How much holiday do I get?",
+        "Do we have pensions?",
         "There's a rat in the kitchen, whom do I call?",
         "What is telework?",
         "Who was Roosevelt?",

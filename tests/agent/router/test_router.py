@@ -165,6 +165,9 @@ def test_slips_are_mended_before_anything_is_fitted(workspace: Workspace, router
         router.mended("Which cooolant does the pmup need?") == "Which coolant does the pump need?"
     )
     assert router.mended(" Which coolant does the pump need? " + "x" * 30_000) is None
+    # All passages were seen, so what only begins as a known word is mended when asked again.
+    assert router.read("Which coolamt does it need?") == "Which coolamt does it need?"
+    assert router.mended("Which coolamt does it need?") == "Which coolant does it need?"
     words = workspace.path / "router/memory/words.json"
     words.write_text("nothing")
     # What is spelt well needs no speller.

@@ -84,3 +84,32 @@ def test_a_short_code_names_its_row(make_tables: MakeTables) -> None:
     quoted = Answer("Quoted.", 0.8, (table.cite(2),))
     assert TableAnswerer(tables).instead("When was C3 last inspected?", quoted) is None
     assert TableAnswerer(tables).instead("When was 3 last inspected?", quoted) is not None
+
+
+@pytest.mark.parametrize(
+    ("question", "stays"),
+    [
+        ("When was Dan's last review?", True),
+        ("When was the last review of Fox?", True),
+        ("When was the last review of employee 24?", True),
+        ("When was the last review of Lee?", False),  # two are called so
+        ("When was the last review?", False),
+    ],
+)
+def test_a_word_that_only_one_row_is_called_by_names_it(
+    make_tables: MakeTables, question: str, stays: bool
+) -> None:
+    staff = "21,Ann Lee,2024-01-02\n22,Bob Lee,2024-01-03\n23,Cyd Roe,2024-01-04\n"
+    staff += "24,Dan Fox,2024-01-05\n25,Eva Kim,2024-01-06\n26,Gus Orr,2024-01-07\n"
+    tables = make_tables(staff__csv=f"Employee no,Name,Last review\n{staff}")
+    (table,) = tables.tables
+    quoted = Answer("Quoted.", 0.8, (table.cite(3 if stays else 0),))
+    assert (TableAnswerer(tables).instead(question, quoted) is None) is stays
+
+
+def test_a_very_long_question_is_none_of_a_table(prices: Tables) -> None:
+    (table,) = prices.tables
+    quoted = Answer("Quoted.", 0.8, (table.cite(0),))
+    answerer = TableAnswerer(prices)
+    assert answerer.answer("What is the lowest price? " + "-" * 20_000) is None
+    assert answerer.instead("-" * 20_000, quoted) is None

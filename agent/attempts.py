@@ -60,6 +60,8 @@ class Attempts:
         if _lacks(tried) and (meant := self._routes.mended(plan.searched)) is not None:
             told = (plan.route, plan.adapter) if plan.is_told else (None, None)
             (anew,) = self._planner.plan([Question(meant, (), *told)])
+            if anew.route == "abstain":
+                return tried  # read so, it is nobody's business here
             # It is told once it is known to be the answer.
             again = self._as_written(anew, Telling(None))
             taken = (*tried.taken, *again.taken)

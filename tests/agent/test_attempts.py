@@ -165,6 +165,14 @@ def test_a_question_that_mending_does_not_help_is_left_as_it_is_written() -> Non
     assert told(ways, PLAN) == (NONSENSE, None)
 
 
+def test_what_mending_makes_foreign_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = Ways({"q?": "Who closes it?"}, hybrid=WITHHELD, Who=QUOTED, abstain=QUOTED)
+    foreign = replace(PLAN, searched="Who closes it?", route="abstain")
+    monkeypatch.setattr(ways, "plan", lambda questions: [foreign])
+    tried = Attempts(ways, ways).answer(PLAN)  # type: ignore[arg-type]
+    assert (tried.read_as, tried.done.answer, len(tried.taken)) == (None, WITHHELD, 1)
+
+
 def test_a_part_that_has_no_answer_is_read_again_with_the_others() -> None:
     parts = (AskedPart("", "Who closes it"), AskedPart("", "Hwo many days do I get?"))
     plan = replace(PLAN, searched="Who and hwo?", parts=parts)

@@ -9,7 +9,7 @@ from pipelines.tables.cues import Cue, Found
 from pipelines.tables.fillers import check_asker, check_left_over, check_moment, check_rows
 from pipelines.tables.links import Link, Vocabulary
 from pipelines.tables.listing import Listing, past_number
-from pipelines.tables.measures import check_measure, has_currency, is_cost
+from pipelines.tables.measures import check_measure, has_bounds, has_currency, is_cost
 from pipelines.tables.moments import Moments
 from pipelines.tables.parsed import Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Aggregate, Filter, Order, Period, TableQuery
@@ -20,7 +20,6 @@ _PERIODS: dict[str, Period] = {"year": "year", "month": "month", "day": "day", "
 _PERIODS |= {"years": "year", "months": "month", "days": "day", "dates": "day"}
 _NAMED = 2
 _COMMON = frozenset({"common", "frequent"})
-_BOUNDS = frozenset(listed("min max minimum maximum"))
 _SPEEDS = frozenset({"speed", "speeds", "velocity"})
 # What numbers are of that are the most or the least of these.
 _MEASURED = {
@@ -184,7 +183,7 @@ class Attempt:
             aggregate, column, limit = "none", target, limit or 1
             order = "ascending" if extreme and self._is_low(extreme) else "descending"
         elif extreme is not None:
-            if target is not None and self._has_bounds(target):
+            if target is not None and has_bounds(target, self._vocabulary.table.columns):
                 raise UnreadError(f"another column has the least or the most of {target.name}")
             if counts or sums or target is None or not self._is_superlative(extreme):
                 raise UnreadError("it does not say what is the most or the least")
@@ -264,14 +263,6 @@ class Attempt:
     def _dates(self, link: Link) -> bool:
         """Whether a column's name says when: "hired before 2015"."""
         return any(0 <= one.start - link.end <= 1 for one in self._parsed.conditions if one.is_date)
-
-    def _has_bounds(self, column: Column) -> bool:
-        """Whether another column holds the minimum or maximum of this one: "Min qty"."""
-        words = name_words(column.name)
-        return any(
-            [word for word in others if word not in _BOUNDS] == words != others
-            for others in (name_words(one.name) for one in self._vocabulary.table.columns)
-        )
 
     def _is_low(self, cue: Found) -> bool:
         return bool({"least", "lowest", "cheap"} & set(cue.cues))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pipelines.tables.cues import NO_YEAR, Condition
 from pipelines.tables.links import Link
-from pipelines.tables.measures import is_cost
+from pipelines.tables.measures import is_cost, units_of
 from pipelines.tables.parsed import OutOfRangeError, Parsed, UnclearError, UnreadError
 from pipelines.tables.query import Filter
 from pipelines.tables.table import Column
@@ -12,7 +12,6 @@ from pipelines.tables.words import CURRENCIES, listed, name_words, stem
 
 SPENT = frozenset(listed("cost costs spend spent spending"))
 """Words that ask for what something cost."""
-_SIGNS = {**CURRENCIES, "%": frozenset(listed("% percent percentage pct"))}
 _WAS = frozenset(listed("was were been not wasn't weren't wasn’t weren’t"))
 _BEING = frozenset(listed("is are was were be been"))
 # Verbs that say what was done, beside those in "-ed".
@@ -291,7 +290,7 @@ class Conditions:
 
     def _check_unit(self, column: Column, one: Condition) -> None:
         """Refuse to compare euros with dollars, or a share with hours."""
-        for unit in sorted(self._units(one) - _units_of(column)):
+        for unit in sorted(self._units(one) - units_of(column)):
             raise UnclearError(f"{unit} is not the unit of {column.name}")
 
     def _units(self, one: Condition) -> set[str]:
@@ -303,7 +302,7 @@ class Conditions:
         """Return the one column that writes the currency of a number: "over $900"."""
         units = self._units(one) - {"%"}
         columns = self._parsed.vocabulary.table.columns
-        written = [column for column in columns if column.is_number and _units_of(column) & units]
+        written = [column for column in columns if column.is_number and units_of(column) & units]
         return written[0] if len(written) == 1 and one.named else None
 
     def _check_range(self, column: Column, one: Condition) -> None:
@@ -314,10 +313,3 @@ class Conditions:
         for value in map(str, one.values):
             if not first[: len(value)] <= value <= last[: len(value)]:
                 raise OutOfRangeError(f"{column.name} goes from {first[:10]} to {last[:10]}")
-
-
-def _units_of(column: Column) -> set[str]:
-    """Return the signs of the units that a column's cells or name write: "Price (EUR)"."""
-    words = {*name_words(column.name), column.before.casefold(), column.after.casefold()}
-    named = {sign for sign, called in _SIGNS.items() if words & called}
-    return named | {sign for sign in _SIGNS if sign in column.name}

@@ -16,9 +16,8 @@ Made = tuple[Aggregate, Column | None]
 _OCCURRING = frozenset(
     listed("appear appears appeared occur occurs occurred happen happens happened listed recorded")
 )
-
-
 _BEFORE = frozenset(listed("of the all our these those"))
+_BEING = frozenset({"are", "was", "were"})
 
 
 class Counts:
@@ -86,11 +85,7 @@ class Counts:
 
     def _only_says(self, place: int) -> bool:
         """Whether a verb follows "how many" and no thing: "how many were hired before 2015"."""
-        return [token.word for token in self._parsed.tokens[place : place + 1]] in (
-            ["were"],
-            ["are"],
-            ["was"],
-        )
+        return any(token.word in _BEING for token in self._parsed.tokens[place : place + 1])
 
     def _whole_of(self, column: Column) -> Link | None:
         """Return the link that names a column in full, if there is one."""

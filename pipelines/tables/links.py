@@ -100,6 +100,13 @@ class Link:
     whole: bool = False
     negated: bool = False
 
+    def said(self, tokens: Sequence[Token]) -> str:
+        """Return the stems of the words, joined.
+
+        :param tokens: The question's words.
+        """
+        return "".join(token.stem for token in tokens[self.start : self.end])
+
     @property
     def is_truth(self) -> bool:
         """Whether they name a column of yes and no."""
@@ -162,7 +169,7 @@ class Vocabulary:
 
     def is_named_row(self, link: Link, tokens: Sequence[Token]) -> bool:
         """Whether a link is what the column that names the rows calls each of them."""
-        said = "".join(token.stem for token in tokens[link.start : link.end])
+        said = link.said(tokens)
         return link.role == "row" and said in map(joined, self.naming.nouns)
 
     def rows_called(self, count: int) -> str:
@@ -301,7 +308,7 @@ class Vocabulary:
 
     def is_named_by(self, link: Link, tokens: Sequence[Token]) -> bool:
         """Whether a link tells this table from others: a row may be called one in any."""
-        said = "".join(token.stem for token in tokens[link.start : link.end])
+        said = link.said(tokens)
         return link.role in ("row", "table") and said not in _ROW_NOUNS - self._rows
 
     def calls_rows(self, token: Token) -> bool:
@@ -315,7 +322,7 @@ class Vocabulary:
 
     def is_thing(self, link: Link, tokens: Sequence[Token]) -> bool:
         """Whether a link is the word for what :attr:`thing` holds."""
-        said = "".join(token.stem for token in tokens[link.start : link.end])
+        said = link.said(tokens)
         return self.thing is not None and said == self._thing
 
     def is_entity(self, link: Link) -> bool:
@@ -338,7 +345,7 @@ class Vocabulary:
 
     def repeated(self, link: Link, tokens: Sequence[Token]) -> Column | None:
         """Return :attr:`repeating` where a link is the word for what it numbers."""
-        said = "".join(token.stem for token in tokens[link.start : link.end])
+        said = link.said(tokens)
         if link.role != "row" or said not in self._rows:
             return None
         return self.repeating

@@ -27,6 +27,8 @@ _BARE = frozenset(
         ),
     )
 )
+_SIGNS = {**CURRENCIES, "%": frozenset(listed("% percent percentage pct"))}
+_BOUNDS = frozenset(listed("min max minimum maximum"))
 _SHOWN = 5
 
 
@@ -64,10 +66,25 @@ def check_measure(
             )
 
 
+def units_of(column: Column) -> set[str]:
+    """Return the signs of the units that a column's cells or name write: "Price (EUR)"."""
+    words = {*name_words(column.name), column.before.casefold(), column.after.casefold()}
+    named = {sign for sign, called in _SIGNS.items() if words & called}
+    return named | {sign for sign in _SIGNS if sign in column.name}
+
+
 def has_currency(column: Column) -> bool:
     """Whether a column's cells or its name write a currency."""
-    words = {*name_words(column.name), column.before.casefold(), column.after.casefold()}
-    return any(words & called or sign in column.name for sign, called in CURRENCIES.items())
+    return bool(units_of(column) - {"%"})
+
+
+def has_bounds(column: Column, among: Sequence[Column]) -> bool:
+    """Whether another column holds the minimum or maximum of this one: "Min qty"."""
+    words = name_words(column.name)
+    return any(
+        [word for word in others if word not in _BOUNDS] == words != others
+        for others in (name_words(one.name) for one in among)
+    )
 
 
 def is_cost(column: Column) -> bool:

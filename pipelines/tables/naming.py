@@ -15,8 +15,6 @@ _MOST_WORDS = 3.0
 _TELLING = frozenset(
     map(stem, listed("note notes comment description remark remarks text details"))
 )
-
-
 # How to reach somebody, which is no name for them.
 _REACHING = frozenset(
     map(stem, listed("email mail phone telephone mobile fax address url website link iban account"))

@@ -56,8 +56,7 @@ def _names_by_word(question: str, vocabulary: Vocabulary, rows: Iterable[int]) -
         called = [set(_plain(str(value)).split()) for value in table.values_of(column)]
         for number in rows:
             for word in called[number] & said:
-                tells = len(word) >= _SHORT or word.isdigit() or _tells(word)
-                if tells and sum(word in other for other in called) == 1:
+                if (word.isdigit() or _tells(word)) and sum(word in other for other in called) == 1:
                     return True
     return False
 

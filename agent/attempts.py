@@ -52,24 +52,28 @@ class Attempts:
     def answer(self, plan: Plan, on_text: OnText | None = None) -> Tried:
         """Take a question's route, and what else may answer it where that does not.
 
-        What is still not answered is read once more with its slips mended. Before that it is
-        taken as it is written: a word that nobody has written here may be a name.
+        What is not answered, or by a quote, is read once more with its slips mended, and the
+        surer answer given. Before that it is taken as it is written: a word that nobody has
+        written here may be a name. A language model reads over slips.
         """
         telling = Telling(on_text)
         tried = self._as_written(plan, telling)
-        if _lacks(tried) and (meant := self._routes.mended(plan.searched)) is not None:
-            told = (plan.route, plan.adapter) if plan.is_told else (None, None)
-            (anew,) = self._planner.plan([Question(meant, (), *told)])
-            if anew.route == "abstain":
-                return tried  # read so, it is nobody's business here
-            # It is told once it is known to be the answer.
-            again = self._as_written(anew, Telling(None))
-            taken = (*tried.taken, *again.taken)
-            if _lacks(again) >= _lacks(tried):
-                return replace(tried, taken=taken)
-            telling.settle(again.done.answer)
-            return replace(again, taken=taken, read_as=meant)
-        return tried
+        if not _lacks(tried) and tried.done.answer.answerer != "quote":
+            return tried
+        meant = self._routes.mended(plan.searched)
+        if meant is None:
+            return tried
+        told = (plan.route, plan.adapter) if plan.is_told else (None, None)
+        (anew,) = self._planner.plan([Question(meant, (), *told)])
+        if anew.route == "abstain":
+            return tried  # read so, it is nobody's business here
+        # It is told once it is known to be the answer.
+        again = self._as_written(anew, Telling(None))
+        taken = (*tried.taken, *again.taken)
+        if _worth(again) <= _worth(tried):
+            return replace(tried, taken=taken)
+        telling.settle(again.done.answer)
+        return replace(again, taken=taken, read_as=meant)
 
     def _as_written(self, plan: Plan, telling: Telling) -> Tried:
         if plan.parts:
@@ -188,6 +192,12 @@ def _lacks(tried: Tried) -> float:
     """Return how many parts of a question have no answer, which is more than any where none has."""
     answer = tried.done.answer
     return inf if answer.abstained else len(answer.missing)
+
+
+def _worth(tried: Tried) -> tuple[float, float]:
+    """Return what more is better of: parts answered, then confidence."""
+    answer = tried.done.answer
+    return -_lacks(tried), 0.0 if answer.abstained else answer.confidence
 
 
 def _words(answered: Answered) -> str:

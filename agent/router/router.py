@@ -176,22 +176,24 @@ class Router:
         return self._mended(_asked(question))
 
     def mended(self, question: str) -> str | None:
-        """Return a question with its words mended; None where none is.
+        """Return a question with its unknown words mended; None where none is.
 
         Where the speller has seen every passage, a word that only begins as known ones do
         ("inspecton") is mended, too.
         """
         asked = _asked(question)
         has_seen_all = len(self.memory.passages) < MOST_PASSAGES
-        mended = self._mended(asked, self._is_in_title if has_seen_all else None)
+        mended = self._mended(asked, self._is_in_title if has_seen_all else None, beside=False)
         return None if mended == asked.strip() else mended
 
-    def _mended(self, asked: str, is_known: Callable[[str], bool] | None = None) -> str:
+    def _mended(
+        self, asked: str, is_known: Callable[[str], bool] | None = None, *, beside: bool = True
+    ) -> str:
         text, is_word = asked.strip(), partial(reads_whole, self.embedder)
         is_known = is_known or self._is_known
         if self._speller is None or all(is_word(word) or is_known(word) for word in words_of(text)):
             return text
-        return self._speller().mend(text, is_known, is_word)
+        return self._speller().mend(text, is_known, is_word, beside=beside)
 
     def _is_in_title(self, word: str) -> bool:
         return content_words(word) <= self.memory.titles

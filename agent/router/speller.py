@@ -84,12 +84,15 @@ class Speller:
         text: str,
         is_known: Callable[[str], bool] = lambda word: False,
         is_word: Callable[[str], bool] = lambda word: False,
+        *,
+        beside: bool = True,
     ) -> str:
         """Return a text with its unknown words mended, where a known one is near.
 
         :param is_known: Tells of further words that they are never mended.
         :param is_word: Tells of further words that they need no mending, but may be slips
             beside one.
+        :param beside: Whether known words beside an unknown one may be slips too.
         """
         words = words_of(text)
         doubts = [self._doubt(word, is_known, is_word) for word in words]
@@ -99,7 +102,8 @@ class Speller:
         near = {at: found for at in slips if (found := self._near(words[at].lower(), most))}
         if not near:
             return text
-        for at in {at for slip in near for at in range(slip - _BESIDE, slip + _BESIDE + 1)}:
+        far = _BESIDE if beside else 0
+        for at in {at for slip in near for at in range(slip - far, slip + far + 1)}:
             if 0 <= at < len(words) and doubts[at] == _WORD_LIKE:
                 others = self._near(words[at], most)
                 near[at] = [(words[at], 0.0), *((one, by - _OTHER_WORD) for one, by in others)]

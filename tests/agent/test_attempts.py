@@ -153,8 +153,19 @@ def test_what_has_no_answer_is_read_again_with_its_slips_mended() -> None:
     assert (pieces, text) == ([*NONSENSE, "\nThe foreman closes it."], QUOTED.text)
     tried = Attempts(ways, ways).answer(slips)  # type: ignore[arg-type]
     assert (tried.read_as, len(tried.taken)) == ("Who closes it?", 2)
-    ways = Ways({"Whoo closes it?": "Who closes it?"}, hybrid=QUOTED)
-    told(ways, slips)
+
+
+def test_of_a_quote_and_one_without_slips_the_surer_is_given() -> None:
+    slips = replace(PLAN, searched="Whoo closes it?")
+    meant = {"Whoo closes it?": "Who closes it?"}
+    unsure = replace(QUOTED, text="The hatch is closed.", confidence=QUOTED.confidence - 0.1)
+    for written, mended, read_as in ((unsure, QUOTED, "Who closes it?"), (QUOTED, unsure, None)):
+        ways = Ways(meant, hybrid=written, Who=mended)
+        tried = Attempts(ways, ways).answer(slips)  # type: ignore[arg-type]
+        assert (tried.read_as, tried.done.answer, len(tried.taken)) == (read_as, QUOTED, 2)
+    # A model has read over the slip.
+    ways = Ways(meant, hybrid=WRITTEN, Who=QUOTED)
+    assert told(ways, slips) == (PIECES, WRITTEN.text)
     assert ways.planned == []
 
 

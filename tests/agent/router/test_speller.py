@@ -42,6 +42,7 @@ def test_the_word_beside_tells_which_near_word_is_meant():
 def test_beside_a_slip_a_known_word_may_be_one_too():
     speller = Speller.of([*["days of annual leave"] * 50, "this or that"])
     assert speller.mend("days or anual leave") == "days of annual leave"
+    assert speller.mend("days or anual leave", beside=False) == "days or annual leave"
     assert speller.mend("days or annual leave") == "days or annual leave"
     assert speller.mend("days or annual leave of Przybylski") == (
         "days or annual leave of Przybylski"

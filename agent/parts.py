@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from agent.reply import Answered, Part
 from pipelines.answer import Answer, Citation
@@ -106,6 +107,14 @@ def put_together(
     )
 
 
+def _joined(texts: Sequence[str]) -> str:
+    """Join answers with one character each: behind or before a list it begins a new line."""
+    told = texts[0]
+    for before, text in pairwise(texts):
+        told += ("\n" if "\n" in before + text else " ") + text
+    return told
+
+
 def _answer(
     parts: Sequence[str], answered: Sequence[Answered], conclusion: str | None
 ) -> tuple[Answer, tuple[Part, ...]]:
@@ -136,7 +145,7 @@ def _answer(
     given = [one.answer for one in answered if not one.answer.abstained]
     whole = replace(
         given[0],
-        text=" ".join([*texts, conclusion] if conclusion else texts),
+        text=_joined([*texts, conclusion] if conclusion else texts),
         confidence=confidence,
         citations=tuple(citations),
         answerer="+".join(dict.fromkeys(answer.answerer for answer in given)),

@@ -75,6 +75,21 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     return (BETWEEN.join(kept), (first, last)) if is_told else (row, very)
 
 
+def tells_alone(question: str, row: str, other: str) -> bool:
+    """Return whether of two rows one has words of the question in its cells, and the other none.
+
+    Their columns' names do not count: every row has them.
+    """
+    if BETWEEN not in row or BETWEEN not in other:
+        return False
+    asked = _telling(question)
+    return bool(asked & _telling(_values(row))) and not asked & _telling(_values(other))
+
+
+def _values(row: str) -> str:
+    return " ".join(cell.partition(": ")[2] for cell in row.split(BETWEEN))
+
+
 def _placed(cells: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yield where each cell begins and ends in its row, and the cell."""
     start = 0

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ _WORD = re.compile(r"\w+")
 _NEARLY = 0.9
 _CHARACTERS_PER_TOKEN = 4
 
+Span = tuple[int, int]
+"""Where a stretch begins and ends in a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -42,6 +45,8 @@ class Evidence:
     :param late: Its passage's score by the reranker of late interaction, comparable between
         questions; None where another one ranked it.
     :param turns: Where other pages begin: offset in the document's text, and page.
+    :param headings: Where headings begin and end in ``text``.
+    :param lists: Of each list that it has whole, where the items begin and end in ``text``.
     """
 
     document: str
@@ -56,6 +61,8 @@ class Evidence:
     sentences: tuple[tuple[int, int, float], ...] = ()
     late: float | None = None
     turns: tuple[tuple[int, int], ...] = ()
+    headings: tuple[Span, ...] = ()
+    lists: tuple[tuple[Span, ...], ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """Return the page on which a place stands.
@@ -244,8 +251,9 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     meta = document.meta
     at = int(meta.get("start", 0))
     start, end = taken[0].start, taken[-1].end
-    pairs = meta.get("page_turns") or ()
-    turns = tuple(zip(pairs[::2], pairs[1::2], strict=True))
+    text = document.content or ""
+    turns = tuple(_pairs(meta.get("page_turns")))
+    lists = _runs(text, _pairs(meta.get("items_at")))
     return Evidence(
         document=str(meta.get("document", document.id)),
         passage=document.id,
@@ -254,9 +262,35 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
         start=at + start,
         end=at + end,
         page=page_at(at + start, turns, meta.get("page")),
-        text=(document.content or "")[start:end],
+        text=text[start:end],
         score=min(max(score, 0.0), 1.0),
         sentences=tuple((s.start - start, s.end - start, s.score) for s in taken),
         late=meta.get(SCORES, {}).get("late"),
         turns=turns,
+        headings=_inside(_pairs(meta.get("headings_at")), start, end),
+        lists=tuple(
+            _inside(items, start, end)
+            for items in lists
+            if start <= items[0][0] and items[-1][1] <= end
+        ),
     )
+
+
+def _pairs(flat: Sequence[int] | None) -> Iterator[Span]:
+    return zip((flat or ())[::2], (flat or ())[1::2], strict=True)
+
+
+def _inside(places: Iterable[Span], start: int, end: int) -> tuple[Span, ...]:
+    """Return places of a passage that are whole in a stretch of it, counted from its start."""
+    return tuple((s - start, e - start) for s, e in places if start <= s and e <= end)
+
+
+def _runs(text: str, items: Iterable[Span]) -> list[list[Span]]:
+    """Return items by their lists: between those of one there is nothing else."""
+    runs: list[list[Span]] = []
+    for item in items:
+        if runs and not text[runs[-1][-1][1] : item[0]].strip():
+            runs[-1].append(item)
+        else:
+            runs.append([item])
+    return runs

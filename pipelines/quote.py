@@ -13,21 +13,28 @@ from haystack import component, default_from_dict, default_to_dict
 from adapters.training.sameness import content_words
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.answer_signs import NAMES, Asked
-from pipelines.cells import telling_cells
+from pipelines.cells import telling_cells, tells_alone
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
+from pipelines.faq import answered, asks, behind_mark
+from pipelines.lists import asks_for_list, is_opposite, lists_of
 from pipelines.logistic import Logistic, logistic, sigmoid
 from pipelines.read import Reader, Reading, Text, open_reader
 
 CALIBRATION = Path(__file__).parent / "weights" / "quote.json"
 
 # What is known of a sentence, and of an answer, in the order of their features.
-OF_SENTENCE = ("reader", "reader_ahead", "late", "late_of_piece", "place", *NAMES)
+OF_SENTENCE = ("reader", "reader_ahead", "late", "late_of_piece", "place", "asked_alike", *NAMES)
 OF_ANSWER = (
     *("best", "second", "reader", "late", "late_of_piece"),
     *("rank_score", "rank_score_ahead"),
 )
 _STOPS = tuple(".!?…。！？\"'”’)]")
+# What leads into a list tells whether it is the one: log odds by how well it meets the question's
+# words, and where it speaks neither for the list nor against it (docs/decisions.md).
+_MET, _WELL_MET = 6.0, 0.41
+# From here on a question in a document is taken for the one asked.
+_ALIKE = 0.4
 # Log odds in place of a second sentence where there is one only.
 _NO_SECOND = -8.0
 # Where the answer before the documents changed is known: log odds that a sentence gains which has
@@ -65,8 +72,10 @@ class Candidate:
     :param reading: The words of it that answer best.
     :param features: In the order of ``OF_SENTENCE``: the reader's score; that score against the
         best one in other pieces; the sentence's and the piece's scores by late interaction; the
-        logarithm of the piece's place; its :meth:`pipelines.answer_signs.Asked.signs`.
+        logarithm of the piece's place; how much a question that it answers there is like the one
+        asked, 0 where it answers none or another; its :meth:`pipelines.answer_signs.Asked.signs`.
     :param log_odds: That it answers the question.
+    :param is_list: It is a whole list, with the sentence that leads into it.
     """
 
     piece: int
@@ -75,6 +84,7 @@ class Candidate:
     reading: Reading
     features: tuple[float, ...]
     log_odds: float
+    is_list: bool = False
 
     @property
     def probability(self) -> float:
@@ -165,6 +175,8 @@ class QuoteAnswerer:
         candidates = self.candidates(query, evidence)
         if before is not None:
             candidates = as_before(before, evidence, candidates)
+        elif asks_for_list(query):
+            candidates = with_lists(query, evidence, candidates)
         if not candidates:
             reads = any(piece.sentences for piece in evidence)
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
@@ -177,12 +189,24 @@ class QuoteAnswerer:
         if sure < threshold:
             near = _cited(evidence, best)
             return {"answer": Answer(None, sure, reason=NOT_IN_SOURCES, nearest=near)}
-        least = best.log_odds + math.log(calibration.second)
-        # Documents repeat themselves: the same sentence again would say nothing.
-        told = _words(evidence, best)
-        others = [c for c in candidates[1:] if _words(evidence, c) != told][:1]
-        chosen = [best, *(c for c in others if c.log_odds >= least)]
-        return {"answer": _quoted(query, evidence, chosen, sure)}
+        return {"answer": _quoted(query, evidence, self._chosen(query, evidence, candidates), sure)}
+
+    def _chosen(
+        self, query: str, evidence: list[Evidence], candidates: Sequence[Candidate]
+    ) -> list[Candidate]:
+        """Return the likeliest candidate, and the next one where it is almost as likely."""
+        best, *others = candidates
+        if best.is_list:
+            return [best]
+        told = _text(evidence, best)
+        for other in others:
+            text = _text(evidence, other)
+            # Documents repeat themselves: the same sentence again would say nothing.
+            if _folded(text) != _folded(told):
+                least = best.log_odds + math.log(load_calibration().second)
+                is_told = other.log_odds >= least and not tells_alone(query, told, text)
+                return [best, other] if is_told and not other.is_list else [best]
+        return [best]
 
     def candidates(
         self,
@@ -208,10 +232,11 @@ class QuoteAnswerer:
         for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
             other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
             marked = asked.marked(f"{piece.context} {piece.text}")
+            alike = answered(piece)
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
-                # What asks does not answer: a heading, "6 weeks? 8 weeks?" in brackets.
-                asks = piece.text[start:end].rstrip(")\"'”’ ").endswith("?")
-                if asks or not math.isfinite(reading.score):
+                # What asks or heads a section does not answer: "6 weeks? 8 weeks?" in brackets.
+                heads = any(first <= start < last for first, last in piece.headings)
+                if heads or asks(piece.text[start:end]) or not math.isfinite(reading.score):
                     continue
                 features = (
                     reading.score,
@@ -219,11 +244,44 @@ class QuoteAnswerer:
                     score,
                     piece.score,
                     math.log(number + 1),
+                    max(0.0, alike.get((start, end), 0.0) - _ALIKE),
                     *asked.signs(piece.text[start:end], marked),
                 )
                 odds = weigh(features)
-                found.append(Candidate(number, start, end, reading, features, odds))
+                begins = start if (start, end) not in alike else behind_mark(piece.text, start)
+                reading = replace(reading, start=max(begins, reading.start))
+                found.append(Candidate(number, begins, end, reading, features, odds))
         return sorted(found, key=lambda candidate: -candidate.log_odds)
+
+
+def with_lists(
+    question: str, evidence: Sequence[Evidence], candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """Return sentences, those of a list as one, the likeliest answer first.
+
+    That a list answers is as likely as that any of its items does, each read with the words of
+    what leads into it: what answers all together is not to be found in one of them.
+    """
+    weigh, late = load_calibration().sentence.log_odds, OF_SENTENCE.index("late")
+    left, found = list(candidates), []
+    for number, piece in enumerate(evidence):
+        for one in lists_of(piece):
+            members = [c for c in left if c.piece == number and one.has(c.start)]
+            lead = "" if one.lead is None else piece.text[slice(*one.lead)]
+            if len(members) < 2:
+                continue
+            left = [c for c in left if c not in members]
+            if is_opposite(question, lead):
+                continue
+            known = [
+                (*c.features[:late], max(c.features[late], one.met), *c.features[late + 1 :])
+                for c in members
+            ]
+            features = tuple(map(max, zip(*known, strict=True)))
+            odds = math.log(sum(map(math.exp, map(weigh, known)))) + _MET * (one.met - _WELL_MET)
+            whole = replace(members[0], start=one.told_from, end=one.end, features=features)
+            found.append(replace(whole, log_odds=odds, is_list=True))
+    return sorted([*left, *found], key=lambda candidate: -candidate.log_odds)
 
 
 def as_before(
@@ -242,8 +300,11 @@ def as_before(
     return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
-def _words(evidence: list[Evidence], candidate: Candidate) -> str:
-    text = evidence[candidate.piece].text[candidate.start : candidate.end]
+def _text(evidence: list[Evidence], candidate: Candidate) -> str:
+    return evidence[candidate.piece].text[candidate.start : candidate.end]
+
+
+def _folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
@@ -256,6 +317,10 @@ def _quoted(
 ) -> Answer:
     """Return the answer of one sentence, or of two in the order in which they stand."""
     first = chosen[0]
+    if first.is_list:
+        whole = evidence[first.piece].text[first.start : first.end]
+        lines = filter(None, map(str.strip, whole.splitlines()))
+        return Answer("\n".join(lines), sure, (_cited(evidence, first),))
     if len(chosen) == 2 and chosen[1].piece == first.piece:
         chosen = sorted(chosen, key=lambda candidate: candidate.start)
     told = ""

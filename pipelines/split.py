@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile, groupby, pairwise
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -48,6 +49,8 @@ class _Passage:
 
     :param limit: Tokens its content may have.
     :param mergeable: It is all of a small section of running text.
+    :param cut: Whether the passage before, and the one after, has a part of its first, or last,
+        list.
     """
 
     section: _Section
@@ -55,6 +58,7 @@ class _Passage:
     pieces: tuple[Piece, ...]
     limit: int
     mergeable: bool
+    cut: tuple[bool, bool] = (False, False)
 
 
 def split(
@@ -73,7 +77,9 @@ def split(
     ``root``, ``document``, ``title``, ``headings`` ("A > B"), ``page``, ``start``,
     ``end``, ``format``, ``kind`` ("text", or "row" with ``sheet``, ``row`` and
     ``columns``), and ``page_turns`` where it goes on on other pages: the offset and the number
-    of each in turn; what is unknown is absent.
+    of each in turn; ``headings_at`` and ``items_at``, where headings and the items of lists that
+    it has whole stand in its content: beginning and end of each in turn. What is unknown is
+    absent.
 
     :param extracted: The text and its blocks.
     :param root: What was indexed: a folder, or a database's address without password.
@@ -109,7 +115,11 @@ def split(
             continue
         packed = pack(pieces, limit)
         small = section.kind == "text" and len(packed) == 1 and size_of(pieces) < tiny(limit)
-        passages += [_Passage(section, section.path, tuple(p), limit, small) for p in packed]
+        cuts = [False, *(_in_list(*pair) for pair in pairwise(packed)), False]
+        passages += [
+            _Passage(section, section.path, tuple(p), limit, small, cut)
+            for p, cut in zip(packed, pairwise(cuts), strict=True)
+        ]
     place: dict[str, Any] = {"root": root, "document": document, "format": format}
     return [_document(extracted, p, place, max_tokens) for p in _merge_tiny(passages)]
 
@@ -248,6 +258,8 @@ def _document(
         "headings": headings or None,
         "page": block.page_at(start),
         "page_turns": _turns(passage.pieces) or None,
+        "headings_at": _places(passage, passage.pieces, "heading"),
+        "items_at": _places(passage, _whole_lists(passage), "list_item"),
         "sheet": block.sheet,
         "row": block.row if is_row else None,
         "columns": dict(block.columns) if is_row and block.columns else None,
@@ -273,3 +285,34 @@ def _turns(pieces: Sequence[Piece]) -> list[int]:
                 found += [offset, page]
                 last = page
     return found
+
+
+def _in_list(before: Sequence[Piece], after: Sequence[Piece]) -> bool:
+    """Return whether a cut between two passages is one in a list."""
+    return before[-1].block.kind == after[0].block.kind == "list_item"
+
+
+def _is_item(piece: Piece) -> bool:
+    return piece.block.kind == "list_item"
+
+
+def _whole_lists(passage: _Passage) -> list[Piece]:
+    """Return a passage's pieces without those of lists that go on in others."""
+    pieces = list(passage.pieces)
+    before, after = passage.cut
+    if before:
+        pieces = list(dropwhile(_is_item, pieces))
+    if after:
+        pieces = list(dropwhile(_is_item, reversed(pieces)))[::-1]
+    return pieces
+
+
+def _places(passage: _Passage, pieces: Sequence[Piece], kind: str) -> list[int] | None:
+    """Return where blocks of a kind begin and end in a passage's content, in turn."""
+    found: list[int] = []
+    at = passage.pieces[0].start
+    for block, parts in groupby(pieces, key=lambda piece: piece.block):
+        if block.kind == kind:
+            whole = list(parts)
+            found += [whole[0].start - at, whole[-1].end - at]
+    return found or None

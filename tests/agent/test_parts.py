@@ -31,6 +31,14 @@ def answered(answer: Answer, route: str, adapter: str | None = None) -> Answered
     return Answered(route, answer, adapter, Found([], []), {"answer": 2.0})
 
 
+def test_a_list_begins_and_ends_a_line() -> None:
+    listed = Answer("Bring:\na pass\na lock", 0.8, (cited("a.md"),))
+    told = [answered(one, "retrieval") for one in (KNOWN, listed, WRITTEN, KNOWN)]
+    found = put_together(("Who?", "What?", "Which?", "Who?"), told)
+    assert found.answer.text == "Anna.\nBring:\na pass\na lock [1]\nB-40. [2] Anna."
+    assert [found.answer.text[one.start : one.end] for one in found.parts][2] == "B-40. [2]"
+
+
 def test_marks_and_highlights_keep_their_places() -> None:
     parts = ("What does it cost?", "Who knows?", "Which belt?", "And when?")
     found = put_together(

@@ -133,3 +133,69 @@ def test_instructions_in_a_document_change_nothing(answerer: QuoteAnswerer) -> N
     (highlight,) = answer.highlights
     assert answer.text[slice(*highlight)].startswith("20")
     assert "99" not in answer.text[slice(*highlight)]
+
+
+LOCKS = (
+    "Bring with you:\n\nyour passport\nyour bank details\na padlock for your locker\n\n"
+    "Closing the shop\n\n1. Count the till.\n2. Switch off the compressor.\n3. Lock the cages."
+)
+ITEMS = (
+    ("your passport", "your bank details", "a padlock for your locker"),
+    ("1. Count the till.", "2. Switch off the compressor.", "3. Lock the cages."),
+)
+
+
+def shop() -> Evidence:
+    def place(line: str) -> tuple[int, int]:
+        return LOCKS.index(line), LOCKS.index(line) + len(line)
+
+    lists = tuple(tuple(map(place, items)) for items in ITEMS)
+    return replace(piece(LOCKS, "shop.md"), headings=(place("Closing the shop"),), lists=lists)
+
+
+def test_a_list_is_quoted_whole_where_its_items_are_asked_for(answerer: QuoteAnswerer) -> None:
+    answer = answerer.run("What do I have to bring with me?", [shop()])["answer"]
+    assert answer.text == "\n".join(("Bring with you:", *ITEMS[0]))
+    (citation,) = answer.citations
+    assert citation.quote == LOCKS[: LOCKS.index("\n\nClosing")]
+    assert (citation.start, citation.end) == (1000, 1000 + len(citation.quote))
+    answer = answerer.run("How do I close the shop?", [shop()])["answer"]
+    assert answer.text == "\n".join(ITEMS[1])
+
+
+def test_one_item_is_quoted_where_one_is_asked_for(answerer: QuoteAnswerer) -> None:
+    answer = answerer.run("Which padlock do I need, and what for?", [shop()])["answer"]
+    assert answer.text is None or "passport" not in answer.text
+    answer = answerer.run("When is the till counted?", [shop()])["answer"]
+    assert "\n" not in (answer.text or "")
+
+
+def test_a_heading_is_not_quoted(answerer: QuoteAnswerer) -> None:
+    found = answerer.candidates("What is done about closing the shop?", [shop()])
+    assert "Closing the shop" not in {LOCKS[one.start : one.end] for one in found}
+
+
+def test_a_question_in_a_document_that_is_like_the_one_asked_speaks_for_its_answer(
+    answerer: QuoteAnswerer,
+) -> None:
+    text = "Parking is free.\n\nMay I bring my dog?\n\nYes, on Fridays, on a lead."
+    score = {"Parking": 0.3, "May I b": 0.6, "Yes, on": 0.3}
+    sentences = tuple((s, e, score[text[s : s + 7]]) for s, e in sentence_spans(text))
+    asked = "Can I take my dog to work?"
+    found = answerer.candidates(asked, [replace(piece(text), sentences=sentences)])
+    (yes,) = (one for one in found if text[one.start :].startswith("Yes"))
+    other = tuple((s, e, 0.3) for s, e, _ in sentences)
+    unlike = answerer.candidates(asked, [replace(piece(text), sentences=other)])
+    assert all(yes.log_odds > one.log_odds for one in unlike)
+
+
+def test_of_two_rows_one_that_names_what_is_asked_for_stands_alone() -> None:
+    rows = "Task: Wages | Person: Ken | Phone: 207\nTask: Rota | Person: Moira | Phone: 204"
+    spans = sentence_spans(rows)
+    sentences = tuple((s, e, late) for (s, e), late in zip(spans, (0.7, 0.5), strict=True))
+    evidence = [replace(piece(rows), sentences=sentences)]
+    answerer = QuoteAnswerer(threshold=0.0)
+    answer = answerer.run("What is the phone number for wages?", evidence)["answer"]
+    assert answer.text == "Task: Wages | Person: Ken | Phone: 207"
+    both = answerer.run("What are the phone numbers?", evidence)["answer"]
+    assert len(both.citations) == 2

@@ -326,3 +326,33 @@ def test_nothing_readable_is_lost_and_limits_hold(
         position = end
     assert not extracted.text[position:].strip()
     assert len({d.id for d in found}) == len(found)
+
+
+def test_a_passage_knows_where_its_headings_and_lists_stand() -> None:
+    builder = ExtractedBuilder()
+    builder.add("heading", "Closing", level=1)
+    for item in ("Count the till.", "Lock up."):
+        builder.add("list_item", item)
+    extracted = builder.build()
+    (passage,) = passages(extracted)
+    text = passage.content or ""
+
+    def told(name: str) -> list[str]:
+        flat = passage.meta[name]
+        return [text[start:end] for start, end in zip(flat[::2], flat[1::2], strict=True)]
+
+    assert told("headings_at") == ["Closing"]
+    assert told("items_at") == ["Count the till.", "Lock up."]
+    (evidence,) = EvidenceSelector().run("How do I close?", [passage])["evidence"]
+    assert [text[s:e] for s, e in evidence.headings] == ["Closing"]
+    assert [[text[s:e] for s, e in items] for items in evidence.lists] == [told("items_at")]
+
+
+def test_a_list_that_goes_on_in_another_passage_is_not_whole() -> None:
+    builder = ExtractedBuilder()
+    builder.add("paragraph", "Bring:")
+    for number in range(40):
+        builder.add("list_item", f"thing number {number} that everybody has to bring along")
+    found = passages(builder.build())
+    assert len(found) > 1
+    assert not any("items_at" in passage.meta for passage in found)

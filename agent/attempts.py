@@ -60,13 +60,15 @@ class Attempts:
         tried = self._as_written(plan, telling)
         if not _lacks(tried) and tried.done.answer.answerer != "quote":
             return tried
-        meant = self._routes.mended(plan.searched)
+        meant = self._routes.mended(plan.searched, is_answered=not _lacks(tried))
         if meant is None:
             return tried
         told = (plan.route, plan.adapter) if plan.is_told else (None, None)
         (anew,) = self._planner.plan([Question(meant, (), *told)])
         if anew.route == "abstain":
             return tried  # read so, it is nobody's business here
+        if not _lacks(tried) and _way(anew) != _way(plan):
+            return tried  # what another way is sure of does not compare with a quote
         # It is told once it is known to be the answer.
         again = self._as_written(anew, Telling(None))
         taken = (*tried.taken, *again.taken)
@@ -192,6 +194,10 @@ def _lacks(tried: Tried) -> float:
     """Return how many parts of a question have no answer, which is more than any where none has."""
     answer = tried.done.answer
     return inf if answer.abstained else len(answer.missing)
+
+
+def _way(plan: Plan) -> tuple[str, str | None, int]:
+    return plan.route, plan.adapter, len(plan.parts)
 
 
 def _worth(tried: Tried) -> tuple[float, float]:

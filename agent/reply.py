@@ -34,7 +34,7 @@ class Reply:
 
     :param question: As it was asked.
     :param searched: As it was searched for; differs for a follow-up question, and for one with
-        slips that was answered only with them mended.
+        slips that was answered, or more surely, with them mended.
     :param answer: The answer, or the abstention.
     :param route: Which route answered: ``retrieval``, ``expert``, ``hybrid`` or ``abstain``.
     :param adapter: Name and version of the adapter that wrote, or None.

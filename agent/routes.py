@@ -87,15 +87,17 @@ class Routes:
             self._router = Router.open(self._workspace, self.embedder)
         return self._router
 
-    def mended(self, searched: str) -> str | None:
+    def mended(self, searched: str, *, is_answered: bool) -> str | None:
         """Return a question with its slips mended; None where it has none that can be.
 
         A pipeline of the user's own finds in words that are not known here.
+
+        :param is_answered: It was answered as it is written.
         """
         if self._workspace.settings.retrieval.pipeline is not None:
             return None
         with self.lock:
-            return self.router.mended(searched)
+            return self.router.mended(searched, is_answered=is_answered)
 
     @property
     def embedder(self) -> "Embedder":

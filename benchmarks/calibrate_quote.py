@@ -201,7 +201,7 @@ def regression(
 
 def weighed(one: Asked, sentence: Logistic) -> tuple[list[Candidate], list[bool]]:
     """Return the sentences, the likeliest first, and which are right."""
-    odds = [sentence.log_odds(candidate.features) for candidate in one.candidates]
+    odds = [sentence.log_odds(found.features) + found.alike for found in one.candidates]
     order = sorted(range(len(odds)), key=lambda n: -odds[n])
     found = [replace(one.candidates[n], log_odds=odds[n]) for n in order]
     return found, [one.right[n] for n in order]

@@ -87,7 +87,7 @@ def tells_alone(question: str, row: str, other: str) -> bool:
 
 
 def _values(row: str) -> str:
-    return " ".join(cell.partition(": ")[2] for cell in row.split(BETWEEN))
+    return " ".join(cell.rpartition(": ")[2] for cell in row.split(BETWEEN))
 
 
 def _placed(cells: Sequence[str]) -> Iterator[tuple[int, int, str]]:

@@ -12,6 +12,7 @@ from haystack import Document, component, default_from_dict, default_to_dict
 from pipelines.convert.extracted import page_at
 from pipelines.embed.embedder import TokenStates
 from pipelines.late_interaction import MIME, compare, load_late_interaction
+from pipelines.packing import Span
 from pipelines.rerank import tokens_of
 from pipelines.rerank_scoring import sentence_scores
 from pipelines.retrieve import SCORES
@@ -22,9 +23,7 @@ _WORD = re.compile(r"\w+")
 # A sentence joins the passage's best one when it scores almost as well.
 _NEARLY = 0.9
 _CHARACTERS_PER_TOKEN = 4
-
-Span = tuple[int, int]
-"""Where a stretch begins and ends in a text."""
+_NUMBER = re.compile(r"(\d{1,3})[.)]\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +252,7 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     start, end = taken[0].start, taken[-1].end
     text = document.content or ""
     turns = tuple(_pairs(meta.get("page_turns")))
-    lists = _runs(text, _pairs(meta.get("items_at")))
+    lists = _whole_lists(text, _pairs(meta.get("items_at")))
     return Evidence(
         document=str(meta.get("document", document.id)),
         passage=document.id,
@@ -276,8 +275,10 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     )
 
 
-def _pairs(flat: Sequence[int] | None) -> Iterator[Span]:
-    return zip((flat or ())[::2], (flat or ())[1::2], strict=True)
+def _pairs(flat: Sequence[float] | None) -> Iterator[Span]:
+    """Return numbers two by two, as whole ones: a store may keep them as others."""
+    whole = list(map(int, flat or ()))
+    return zip(whole[::2], whole[1::2], strict=False)
 
 
 def _inside(places: Iterable[Span], start: int, end: int) -> tuple[Span, ...]:
@@ -285,12 +286,25 @@ def _inside(places: Iterable[Span], start: int, end: int) -> tuple[Span, ...]:
     return tuple((s - start, e - start) for s, e in places if start <= s and e <= end)
 
 
-def _runs(text: str, items: Iterable[Span]) -> list[list[Span]]:
-    """Return items by their lists: between those of one there is nothing else."""
+def _whole_lists(text: str, items: Iterable[Span]) -> list[list[Span]]:
+    """Return items by their lists: between those of one there is nothing else.
+
+    Left out is what something else cuts in two: its first number is not 1, or "then do:" ends it.
+    """
     runs: list[list[Span]] = []
     for item in items:
         if runs and not text[runs[-1][-1][1] : item[0]].strip():
             runs[-1].append(item)
         else:
             runs.append([item])
-    return runs
+    goes_on = [_goes_on(text[slice(*run[0])]) for run in runs] + [False]
+    return [
+        run
+        for number, run in enumerate(runs)
+        if not any(goes_on[number : number + 2]) and not text[: run[-1][1]].endswith(":")
+    ]
+
+
+def _goes_on(item: str) -> bool:
+    number = _NUMBER.match(item)
+    return number is not None and int(number[1]) > 1

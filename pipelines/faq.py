@@ -2,10 +2,13 @@
 
 import re
 
-from pipelines.evidence import Evidence, Span
+from pipelines.evidence import Evidence
+from pipelines.packing import Span
 
 # "Q: May I? A: You may."
-_MARK = re.compile(r"(?:A|Answer)\s?[:.)]\s+")
+_MARK = re.compile(r"(?:A|Answer)\s?:\s+")
+# A longer answer is a section of its own.
+_MOST_CHARACTERS = 250
 _AFTER_QUESTION = ")\"'”’*_ "
 
 
@@ -14,26 +17,30 @@ def asks(text: str) -> bool:
     return text.rstrip(_AFTER_QUESTION).endswith("?")
 
 
-def answered(piece: Evidence) -> dict[Span, float]:
+def answers_in(piece: Evidence) -> dict[Span, float]:
     """Return the sentences of a piece that answer a question standing above them.
 
-    Those are the first paragraph, or list, under it. Each comes with how well that question meets
-    the words of what was asked, from 0 to 1.
+    Those are all up to the next question or heading, where they are short together: a long
+    section under a question answers others too. Each comes with how well that question meets the
+    words of what was asked, from 0 to 1.
     """
     found: dict[Span, float] = {}
-    score: float | None = None
-    last, is_first = 0, False
-    for start, end, own in piece.sentences:
-        gap, last = piece.text[last:start], end
-        if asks(piece.text[start:end]):
-            score, is_first = own, True
-            continue
-        is_heading = any(first <= start < after for first, after in piece.headings)
-        if is_heading or (gap.count("\n") > 1 and not is_first):
-            score = None
-        if score is not None:
-            found[start, end] = score
-            is_first = False
+    open_since: tuple[int, float] | None = None
+    under: list[Span] = []
+
+    def close() -> None:
+        if open_since is not None and under and under[-1][1] - open_since[0] <= _MOST_CHARACTERS:
+            found.update(dict.fromkeys(under, open_since[1]))
+        under.clear()
+
+    for start, end, score in piece.sentences:
+        is_question = asks(piece.text[start:end])
+        if is_question or any(first <= start < after for first, after in piece.headings):
+            close()
+            open_since = (end, score) if is_question else None
+        elif open_since is not None:
+            under.append((start, end))
+    close()
     return found
 
 

@@ -3,62 +3,74 @@
 import re
 from dataclasses import dataclass
 
-from pipelines.evidence import Evidence, Span
+from pipelines.evidence import Evidence
+from pipelines.packing import Span
 
 # A longer list is no answer to read.
 _MOST_ITEMS, _MOST_CHARACTERS = 15, 1_500
 
-# "How do I close up?", "how to clean the tank"; not "how does it feel".
-_ASKS_STEPS = re.compile(r"\bhow (?:do|should|can|could|would|must|to)\b", re.IGNORECASE)
-# "What do I have to bring?", "what should visitors wear", "what is allowed".
-_ASKS_WHAT_TO_DO = re.compile(
-    r"\bwhat (?:all |else |exactly )?(?:(?:do|did|should|must|can|can't|could|may|shall|would)"
-    r"\s+(?:i|we|you|they)(?:\s+(?:have|need|want|like))?(?:\s+to)?\s+(?:do|bring|need|wear|take|have"
-    r"|tell|say|check|pack|prepare|provide|show|send|expect|look|watch|clean|inspect|avoid)\b"
-    r"|(?:do|does|did|should|must|can|can't|could|may|shall|would|will|needs? to|has to|have to"
-    r"|is|are|am)\b[^?,;]*\b(?:do|doing|done|bring|brought|need|needed|have|include[sd]?|wear"
-    r"|take|provide|pack|check|checked|show|send|prepare|expect|cover(?:ed|s)?|offer(?:ed)?"
-    r"|contain(?:ed|s)?|happens?|allowed|forbidden|banned|required|ready|supposed)\b"
-    r"|needs (?:doing|to be done)\b)|\bwhat(?:'s| is| comes) (?:in|inside|included|part of)\b",
+# "How do I close up?", "how to clean the tank"; not "how do I reach the vet".
+_ASKS_STEPS = re.compile(
+    r"\bhow (?:do|should|can|could|would|must|to)\b"
+    r"(?! (?:i |we |you |they )?(?:reach|contact|call|phone|ring|email|get|find|know|pay|spell"
+    r"|tell)\b)",
     re.IGNORECASE,
 )
-# "Which documents do I need?", "what are the rules", "which of the machines".
+# "What do I have to bring?", "what should visitors wear", "what is allowed".
+_DOES = (
+    r"(?:do|doing|bring|wear|take|need(?! to)|have(?! to)|tell|say|check|pack|prepare|provide|show"
+    r"|send|expect|watch|clean|inspect|avoid|refuse|include|return|hand (?:in|over|back)|give back"
+    r"|sort out|ask)"
+)
+_ASKS_WHAT_TO_DO = re.compile(
+    r"\bwhat (?:all |else |exactly )?(?:do|does|did|should|must|can|can't|could|may|shall|would"
+    rf"|needs? to|has to|have to)\b[^?,;]*\b{_DOES}\b"
+    r"|\bwhat (?:must|should|has to|needs to) be \w+"
+    r"|\bwhat needs doing\b"
+    r"|\bwhat (?:am|are) (?:i|we|you|they) (?:not )?(?:supposed|allowed|meant)\b"
+    r"|\bwhat(?:'s| is| are| comes) (?:not |n't )?(?:allowed|forbidden|banned|required|included"
+    r"|covered|needed|in|inside|part of)\b",
+    re.IGNORECASE,
+)
+# "Which documents do I need?", "what are the rules".
 _ASKS_SEVERAL = re.compile(
-    r"\b(?:what|which|what're)\s+(?:(?:are|were)\b(?!\s+(?:the\s+)?(?:opening\s+)?(?:hours|odds))"
-    r"|(?:of the |other |kinds? of |sorts? of |types? of )?(?:\w+\s+){0,2}?"
-    r"(?!(?:is|was|does|has|this|goes|needs|gets|takes|costs|comes|makes|says|means|works|happens"
-    r"|opens|closes|starts|ends|pays)\b)\w{2,}(?<![su])s\b)",
+    r"\b(?:what|which)\s+(?:(?:\w+\s+){0,2}?\w{2,}(?<![su])s(?:\s+of\s+\w+)?\s+(?:are|were|do|did"
+    r"|can|can't|must|should|need|may|will|would|could|mean|count|cause|come|go|get|i|we|you|they)\b"
+    r"|are (?!(?:\w+ ){0,3}(?:hours|times|odds|chances|rates|prices|fees|costs|charges)\b)"
+    r"(?:\w+ ){0,3}\w{2,}s\b)",
     re.IGNORECASE,
 )
 _NAMES_LIST = re.compile(
-    r"\b(?:list|steps|rules|requirements|procedure|checklist|instructions|routine|everything"
-    r"|ways|things|tasks|duties|dos|don'ts|options|ingredients|symptoms|signs|causes|reasons)\b",
+    r"^\W*(?:list|name|give me)\b|\b(?:steps|rules|requirements|procedure|checklist|instructions"
+    r"|routine|dos|don'ts|ingredients|symptoms|signs|causes|duties|protective gear)\b",
     re.IGNORECASE,
 )
-# One place in a list: "what comes first", "the last thing I do".
+# One place in a list, one fact, or yes or no: "the last thing I do", "what time", "can I".
 _ASKS_ONE = re.compile(
     r"\b(?:first|last|second|third|next|final) (?:thing|step|item|task|rule|job|point)\b"
     r"|\b(?:first|last|next|second|third)\s*\??\s*$"
     r"|\bhow (?:much|many|long|often|far|soon|old|big|high|hot|cold)\b"
+    r"|\b(?:what|which) (?:time|date|day|year|age|price|size|speed|temperature|colou?r|number|code"
+    r"|password|address|amount|fee|limit)\b"
     r"|\bwhat\b[^?]*\bcall(?:ed)?\b|\bas (?:my |the |an? )?\w+\s*\??\s*$"
-    r"|^\W*(?:who|whom|whose|where|when|why)\b",
+    r"|^\W*(?:who|whom|whose|where|when|why|is|are|was|were|can|could|do|does|did|should|may|must"
+    r"|has|have|will|would)\b",
     re.IGNORECASE,
 )
-
 # What a list is for, and the opposite, which no small model tells apart.
 _OPPOSITES = [
-    tuple(re.compile(rf"\b(?:{form})", re.IGNORECASE) for form in pair)
+    tuple(re.compile(rf"\b{form}", re.IGNORECASE) for form in pair)
     for pair in (
-        (r"open", r"clos|shut|lock(?:ing)? up"),
-        (r"start|begin", r"stop|end(?:ing|s)?\b|finish"),
-        (r"arriv|check(?:ing|s)?[- ]in\b", r"leav|depart|check(?:ing|s)?[- ]out\b"),
-        (r"join", r"leav|resign"),
-        (r"before\b", r"after\b"),
+        (r"open(?:s|ed|ing)?\b", r"(?:clos(?:es?|ed|ing)|shut(?:ting)?|lock(?:ing)? up)\b"),
+        (r"(?:start|begin)", r"(?:stop|finish)"),
+        (
+            r"(?:arriv|check(?:ing|s)?[- ]in\b)",
+            r"(?:depart|leav(?:es|ing)\b|\w+s leave\b|check(?:ing|s)?[- ]out\b)",
+        ),
         (r"(?:switch|turn)(?:ing)? (?:\w+ )*on\b", r"(?:switch|turn)(?:ing)? (?:\w+ )*off\b"),
-        (r"install|fit(?:ting)?\b|attach", r"remov|detach|uninstall"),
-        (r"morning", r"evening|night"),
-        (r"first\b", r"last\b"),
-        (r"allow|permit", r"forbid|forbidden|banned|prohibit|not allow"),
+        (r"install", r"(?:remov|uninstall)"),
+        (r"morning", r"(?:evening|night)"),
+        (r"(?<!not )(?:allow|permit)", r"(?:forbid|banned|prohibit|not (?:allow|permit))"),
     )
 ]
 
@@ -73,6 +85,7 @@ class ListSpan:
     :param lead: Where the heading, or the sentence with a colon, right above it begins and ends;
         None where there is none.
     :param is_headed: The lead is a heading.
+    :param heads: What leads into it, and the nearest heading.
     :param met: How well the lead, or the heading above, meets the question's words, from 0 to 1.
     """
 
@@ -81,6 +94,7 @@ class ListSpan:
     items: tuple[Span, ...]
     lead: Span | None
     is_headed: bool
+    heads: str
     met: float
 
     @property
@@ -101,10 +115,10 @@ def asks_for_list(question: str) -> bool:
     return any(form.search(question) for form in asks)
 
 
-def is_opposite(question: str, lead: str) -> bool:
-    """Return whether what leads into a list says the opposite of what a question asks for."""
+def is_opposite(question: str, heads: str) -> bool:
+    """Return whether what stands above a list says the opposite of what a question asks for."""
     for pair in _OPPOSITES:
-        asked, led = ([bool(form.search(text)) for form in pair] for text in (question, lead))
+        asked, led = ([bool(form.search(text)) for form in pair] for text in (question, heads))
         if sum(asked) == sum(led) == 1 and asked != led:
             return True
     return False
@@ -120,11 +134,15 @@ def _list(piece: Evidence, items: tuple[Span, ...]) -> ListSpan:
     start, end = items[0][0], items[-1][1]
     above = [sentence for sentence in piece.sentences if sentence[1] <= start]
     heads = [any(s <= first < e for s, e in piece.headings) for first, _, _ in above]
-    met = max(
-        [one[2] for one, is_head in zip(above, heads, strict=True) if is_head][-1:], default=0
+    nearest = next((above[n] for n in reversed(range(len(above))) if heads[n]), None)
+    named = (
+        piece.context.rpartition(" > ")[2] if nearest is None else piece.text[slice(*nearest[:2])]
     )
+    met = 0.0 if nearest is None else nearest[2]
     if above and not piece.text[above[-1][1] : start].strip():
         first, last, score = above[-1]
         if heads[-1] or piece.text[first:last].endswith(":"):
-            return ListSpan(start, end, items, (first, last), heads[-1], max(met, score))
-    return ListSpan(start, end, items, None, is_headed=False, met=met)
+            led = named if heads[-1] else f"{named} {piece.text[first:last]}"
+            met = max(met, score)
+            return ListSpan(start, end, items, (first, last), heads[-1], led, met)
+    return ListSpan(start, end, items, None, is_headed=False, heads=named, met=met)

@@ -16,7 +16,7 @@ from pipelines.answer_signs import NAMES, Asked
 from pipelines.cells import telling_cells, tells_alone
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
-from pipelines.faq import answered, asks, behind_mark
+from pipelines.faq import answers_in, asks, behind_mark
 from pipelines.lists import asks_for_list, is_opposite, lists_of
 from pipelines.logistic import Logistic, logistic, sigmoid
 from pipelines.read import Reader, Reading, Text, open_reader
@@ -24,7 +24,7 @@ from pipelines.read import Reader, Reading, Text, open_reader
 CALIBRATION = Path(__file__).parent / "weights" / "quote.json"
 
 # What is known of a sentence, and of an answer, in the order of their features.
-OF_SENTENCE = ("reader", "reader_ahead", "late", "late_of_piece", "place", "asked_alike", *NAMES)
+OF_SENTENCE = ("reader", "reader_ahead", "late", "late_of_piece", "place", *NAMES)
 OF_ANSWER = (
     *("best", "second", "reader", "late", "late_of_piece"),
     *("rank_score", "rank_score_ahead"),
@@ -33,8 +33,10 @@ _STOPS = tuple(".!?…。！？\"'”’)]")
 # What leads into a list tells whether it is the one: log odds by how well it meets the question's
 # words, and where it speaks neither for the list nor against it (docs/decisions.md).
 _MET, _WELL_MET = 6.0, 0.41
-# From here on a question in a document is taken for the one asked.
-_ALIKE = 0.4
+# Log odds by which an item that tells it alone is ahead of the others.
+_ONE_AHEAD = 3.0
+# And a question in a document, for the sentences that answer it.
+_ALIKE, _WELL_ALIKE = 10.0, 0.4
 # Log odds in place of a second sentence where there is one only.
 _NO_SECOND = -8.0
 # Where the answer before the documents changed is known: log odds that a sentence gains which has
@@ -72,9 +74,9 @@ class Candidate:
     :param reading: The words of it that answer best.
     :param features: In the order of ``OF_SENTENCE``: the reader's score; that score against the
         best one in other pieces; the sentence's and the piece's scores by late interaction; the
-        logarithm of the piece's place; how much a question that it answers there is like the one
-        asked, 0 where it answers none or another; its :meth:`pipelines.answer_signs.Asked.signs`.
+        logarithm of the piece's place; its :meth:`pipelines.answer_signs.Asked.signs`.
     :param log_odds: That it answers the question.
+    :param alike: How much of that is because it answers a question like this one in its document.
     :param is_list: It is a whole list, with the sentence that leads into it.
     """
 
@@ -84,6 +86,7 @@ class Candidate:
     reading: Reading
     features: tuple[float, ...]
     log_odds: float
+    alike: float = 0.0
     is_list: bool = False
 
     @property
@@ -132,7 +135,8 @@ class QuoteAnswerer:
     The reader (:mod:`pipelines.read`) looks for the answer in each sentence, the sentences'
     forms speak for them (:mod:`pipelines.answer_signs`), and the calibrated probability of the
     answer decides whether it is given. A second sentence joins the first where it is almost as
-    likely to be the one.
+    likely to be the one. Where a question asks for what a list tells, the list is quoted whole
+    (:mod:`pipelines.lists`).
 
     :param threshold: Least probability of an answer; the calibrated one by default.
     """
@@ -214,7 +218,7 @@ class QuoteAnswerer:
         evidence: list[Evidence],
         weigh: Callable[[Sequence[float]], float] | None = None,
     ) -> list[Candidate]:
-        """Return every sentence of the evidence that asks nothing, the likeliest answer first.
+        """Return every sentence that neither asks nor heads a section, the likeliest answer first.
 
         :param query: The question.
         :param evidence: What was found, best first.
@@ -232,7 +236,7 @@ class QuoteAnswerer:
         for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
             other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
             marked = asked.marked(f"{piece.context} {piece.text}")
-            alike = answered(piece)
+            alike = answers_in(piece)
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
                 # What asks or heads a section does not answer: "6 weeks? 8 weeks?" in brackets.
                 heads = any(first <= start < last for first, last in piece.headings)
@@ -244,13 +248,16 @@ class QuoteAnswerer:
                     score,
                     piece.score,
                     math.log(number + 1),
-                    max(0.0, alike.get((start, end), 0.0) - _ALIKE),
                     *asked.signs(piece.text[start:end], marked),
                 )
-                odds = weigh(features)
-                begins = start if (start, end) not in alike else behind_mark(piece.text, start)
+                met = alike.get((start, end), 0.0)
+                speaks = _ALIKE * max(0.0, met - _WELL_ALIKE)
+                begins = behind_mark(piece.text, start) if met else start
+                if reading.end <= begins:
+                    begins = start
                 reading = replace(reading, start=max(begins, reading.start))
-                found.append(Candidate(number, begins, end, reading, features, odds))
+                odds = weigh(features) + speaks
+                found.append(Candidate(number, begins, end, reading, features, odds, speaks))
         return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
@@ -267,20 +274,27 @@ def with_lists(
     for number, piece in enumerate(evidence):
         for one in lists_of(piece):
             members = [c for c in left if c.piece == number and one.has(c.start)]
-            lead = "" if one.lead is None else piece.text[slice(*one.lead)]
             if len(members) < 2:
                 continue
-            left = [c for c in left if c not in members]
-            if is_opposite(question, lead):
-                continue
-            known = [
+            features = [
                 (*c.features[:late], max(c.features[late], one.met), *c.features[late + 1 :])
                 for c in members
             ]
-            features = tuple(map(max, zip(*known, strict=True)))
-            odds = math.log(sum(map(math.exp, map(weigh, known)))) + _MET * (one.met - _WELL_MET)
-            whole = replace(members[0], start=one.told_from, end=one.end, features=features)
-            found.append(replace(whole, log_odds=odds, is_list=True))
+            odds = [weigh(f) + c.alike for f, c in zip(features, members, strict=True)]
+            if members[0].log_odds - members[1].log_odds > _ONE_AHEAD:
+                continue  # one item says it
+            left = [c for c in left if c not in members]
+            if is_opposite(question, one.heads):
+                continue
+            whole = replace(
+                members[0],
+                start=one.told_from,
+                end=one.end,
+                features=tuple(map(max, zip(*features, strict=True))),
+                log_odds=math.log(sum(map(math.exp, odds))) + _MET * (one.met - _WELL_MET),
+                is_list=True,
+            )
+            found.append(whole)
     return sorted([*left, *found], key=lambda candidate: -candidate.log_odds)
 
 

@@ -175,15 +175,17 @@ class Router:
         """Return a question as it is looked at: its words mended, a very long one cut."""
         return self._mended(_asked(question))
 
-    def mended(self, question: str) -> str | None:
+    def mended(self, question: str, *, is_answered: bool = False) -> str | None:
         """Return a question with its unknown words mended; None where none is.
 
         Where the speller has seen every passage, a word that only begins as known ones do
         ("inspecton") is mended, too.
+
+        :param is_answered: It was answered as it is written, so that no such word is doubted.
         """
         asked = _asked(question)
-        has_seen_all = len(self.memory.passages) < MOST_PASSAGES
-        mended = self._mended(asked, self._is_in_title if has_seen_all else None, beside=False)
+        doubts = not is_answered and len(self.memory.passages) < MOST_PASSAGES
+        mended = self._mended(asked, self._is_in_title if doubts else None, beside=False)
         return None if mended == asked.strip() else mended
 
     def _mended(

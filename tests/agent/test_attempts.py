@@ -35,8 +35,9 @@ class Ways:
     def __init__(self, meant: Mapping[str, str] | None = None, **answers: Answer) -> None:
         self._meant, self._answers = meant or {}, answers
         self.planned: list[str] = []
+        self.elsewhere: Plan | None = None
 
-    def mended(self, searched: str) -> str | None:
+    def mended(self, searched: str, *, is_answered: bool) -> str | None:
         return self._meant.get(searched)
 
     def take(
@@ -60,7 +61,7 @@ class Ways:
 
     def plan(self, questions: Sequence[Question]) -> list[Plan]:
         self.planned += [one.text for one in questions]
-        return [replace(PLAN, searched=one.text) for one in questions]
+        return [self.elsewhere or replace(PLAN, searched=one.text) for one in questions]
 
 
 PLAN = Plan("q?", "q?", "hybrid", "hr@1", None, 0.0)
@@ -163,6 +164,11 @@ def test_of_a_quote_and_one_without_slips_the_surer_is_given() -> None:
         ways = Ways(meant, hybrid=written, Who=mended)
         tried = Attempts(ways, ways).answer(slips)  # type: ignore[arg-type]
         assert (tried.read_as, tried.done.answer, len(tried.taken)) == (read_as, QUOTED, 2)
+    # What another way is sure of does not compare with a quote.
+    ways = Ways(meant, hybrid=unsure, Who=QUOTED)
+    ways.elsewhere = replace(slips, searched="Who closes it?", adapter="press@1")
+    tried = Attempts(ways, ways).answer(slips)  # type: ignore[arg-type]
+    assert (tried.read_as, tried.done.answer) == (None, unsure)
     # A model has read over the slip.
     ways = Ways(meant, hybrid=WRITTEN, Who=QUOTED)
     assert told(ways, slips) == (PIECES, WRITTEN.text)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.cells import telling_cells
+from pipelines.cells import telling_cells, tells_alone
 
 ROW = (
     "2277 | Date: 2008-07-01 | Asset: D | Text: mcv servo hose leak PIRTEK | Type: PM01 | "
@@ -92,3 +92,13 @@ def test_an_answer_that_begins_or_ends_between_cells_stands_within_them(very: st
 )
 def test_anything_else_stays_whole(text: str) -> None:
     assert telling_cells("Who has days?", text, (0, len(text))) == (text, (0, len(text)))
+
+
+def test_a_row_without_a_word_of_the_question_does_not_stand_beside_one_that_has_some() -> None:
+    asked = "What is the phone number for wages?"
+    wages, rota = "Person: Ken | Phone: 207", "Person: Moira | Phone: 204"
+    for label in ("Task: ", ""):
+        assert tells_alone(asked, f"{label}Wages | {wages}", f"{label}Rota | {rota}")
+        assert not tells_alone(asked, f"{label}Rota | {rota}", f"{label}Wages | {wages}")
+    assert not tells_alone(asked, f"Wages | {wages}", f"Wages too | {rota}")
+    assert not tells_alone(asked, f"Wages | {wages}", "Wages are paid by Moira.")

@@ -89,3 +89,24 @@ def test_it_is_serialisable():
     data = EvidenceSelector(max_tokens=100, per_passage=3).to_dict()
     again = EvidenceSelector.from_dict(data)
     assert (again.max_tokens, again.per_passage) == (100, 3)
+
+
+def test_a_list_that_something_else_cuts_in_two_is_not_whole() -> None:
+    def lists(*items: str, apart: str = "\n") -> list[list[str]]:
+        text = apart.join(items)
+        places = [at for item in items for at in (text.index(item), text.index(item) + len(item))]
+        document = Document(content=text, meta={"document": "a.md", "items_at": places})
+        (evidence,) = EvidenceSelector().run("How?", [document])["evidence"]
+        return [[evidence.text[s:e] for s, e in items] for items in evidence.lists]
+
+    assert lists("1. Count.", "2. Lock up.") == [["1. Count.", "2. Lock up."]]
+    assert lists("1. Count.", "2. Print:", "3. Go.", apart="\n\ntill --report\n\n") == []
+    assert lists("first", "last") == [["first", "last"]]
+    assert lists("count", "print this:") == []
+
+
+def test_places_that_a_store_keeps_as_other_numbers_are_read() -> None:
+    meta = {"document": "a.md", "items_at": [0.0, 5.0, 6.0, 11.0], "headings_at": [0, 5, 6]}
+    document = Document(content="first\nother", meta=meta)
+    (evidence,) = EvidenceSelector().run("How?", [document])["evidence"]
+    assert (evidence.lists, evidence.headings) == ((((0, 5), (6, 11)),), ((0, 5),))

@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines.evidence import Evidence
-from pipelines.faq import answered, asks, behind_mark
+from pipelines.faq import answers_in, asks, behind_mark
 from pipelines.sentences import sentence_spans
 
 PAGE = (
@@ -20,14 +20,22 @@ def piece() -> Evidence:
     )
 
 
-def test_what_stands_under_a_question_up_to_the_next_paragraph_answers_it() -> None:
-    found = {PAGE[start:end]: score for (start, end), score in answered(piece()).items()}
+def test_what_stands_under_a_question_up_to_the_next_one_answers_it() -> None:
+    found = {PAGE[start:end]: score for (start, end), score in answers_in(piece()).items()}
     assert found == {
         "Yes, on a lead.": 0.01,
         "Not on Fridays.": 0.01,
+        "The yard is closed.": 0.01,
         "A: The club does.": 0.05,
         "It has a fund.": 0.05,
     }
+
+
+def test_a_long_section_under_a_question_answers_others_too() -> None:
+    page = "Who pays?\n\n" + " ".join(f"The club pays for boat {number}." for number in range(20))
+    sentences = tuple((start, end, 0.5) for start, end in sentence_spans(page))
+    long = Evidence("a.md", "1", None, "", 0, len(page), None, page, 0.8, sentences)
+    assert answers_in(long) == {}
 
 
 @pytest.mark.parametrize(
@@ -41,4 +49,4 @@ def test_it_asks_what_ends_with_a_question_mark(text: str, is_question: bool) ->
 def test_the_mark_of_an_answer_is_left_out() -> None:
     at = PAGE.index("A: The club")
     assert PAGE[behind_mark(PAGE, at) :].startswith("The club")
-    assert behind_mark("A dog", 0) == behind_mark("Apples", 0) == 0
+    assert [behind_mark(text, 0) for text in ("A dog", "Apples", "A. Brown, since May")] == [0] * 3

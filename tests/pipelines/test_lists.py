@@ -31,6 +31,7 @@ def test_a_list_is_told_with_the_sentence_that_leads_into_it_but_not_its_heading
         ("1. Sweep.\n2. Lock up.", True),
     ]
     first, second = lists_of(one)
+    assert (first.heads, second.heads) == (" Bring with you:", "Rules")
     places = [text.index(word) for word in ("Come", "Bring", "a lock", "Rules", "2.")]
     assert [first.has(at) for at in places] == [False, True, True, False, False]
     assert [second.has(at) for at in places] == [False, False, False, True, True]
@@ -63,6 +64,9 @@ def test_a_very_long_list_is_not_told() -> None:
         "What should visitors wear?",
         "Which documents do you need from me?",
         "steps for cleaning the tank",
+        "what am I not supposed to bring?",
+        "Which parts come off and get washed by hand?",
+        "What is not allowed in the pool?",
     ],
 )
 def test_it_asks_for_a_list(question: str) -> None:
@@ -80,6 +84,13 @@ def test_it_asks_for_a_list(question: str) -> None:
         "When do we do the stock list?",
         "What is the phone number?",
         "Which bus goes there?",
+        "Which key unlocks the door?",
+        "What is the minimum age to have a card?",
+        "What do I have to pay as an adult member?",
+        "How do I reach the tennis coach?",
+        "What are your opening hours?",
+        "What is the list price?",
+        "Is there a waiting list?",
     ],
 )
 def test_it_asks_for_one_thing(question: str) -> None:
@@ -95,6 +106,12 @@ def test_it_asks_for_one_thing(question: str) -> None:
         ("What must be done before a guest arrives?", "When guests leave:", True),
         ("How do I switch the boiler on?", "To turn it off:", True),
         ("What do I have to bring?", "Bring:", False),
+        ("How do I open the shop?", "Closing Do these in order:", True),
+        ("What documents do I need for sick leave?", "To apply when you have joined:", False),
+        ("What is in the first aid box?", "The box, last checked in May, contains:", False),
+        ("What do I need after work?", "Before you go home:", False),
+        ("What is not allowed in the pool?", "Allowed in the pool:", True),
+        ("Which items are not permitted?", "Prohibited items:", False),
     ],
 )
 def test_a_list_for_the_opposite_is_not_meant(question: str, lead: str, opposite: bool) -> None:

@@ -72,7 +72,8 @@ class Attempts:
         # It is told once it is known to be the answer.
         again = self._as_written(anew, Telling(None))
         taken = (*tried.taken, *again.taken)
-        if _worth(again) <= _worth(tried):
+        compares = bool(_lacks(tried)) or again.done.answer.answerer == "quote"
+        if not compares or _worth(again) <= _worth(tried):
             return replace(tried, taken=taken)
         telling.settle(again.done.answer)
         return replace(again, taken=taken, read_as=meant)

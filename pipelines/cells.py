@@ -87,7 +87,8 @@ def tells_alone(question: str, row: str, other: str) -> bool:
 
 
 def _values(row: str) -> str:
-    return " ".join(cell.rpartition(": ")[2] for cell in row.split(BETWEEN))
+    cells = (cell.partition(": ") for cell in row.split(BETWEEN))
+    return " ".join(value or label for label, _, value in cells)
 
 
 def _placed(cells: Sequence[str]) -> Iterator[tuple[int, int, str]]:

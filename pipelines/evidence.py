@@ -297,11 +297,13 @@ def _whole_lists(text: str, items: Iterable[Span]) -> list[list[Span]]:
             runs[-1].append(item)
         else:
             runs.append([item])
-    goes_on = [_goes_on(text[slice(*run[0])]) for run in runs] + [False]
+    told = [text[run[0][0] : run[-1][1]] for run in runs]
+    opens = [False, *(one.endswith(":") for one in told)]
+    goes_on = [*(_goes_on(one) for one in told), False]
     return [
         run
-        for number, run in enumerate(runs)
-        if not any(goes_on[number : number + 2]) and not text[: run[-1][1]].endswith(":")
+        for n, run in enumerate(runs)
+        if not (opens[n] or opens[n + 1] or goes_on[n] or goes_on[n + 1])
     ]
 
 

@@ -6,7 +6,7 @@ from pipelines.evidence import Evidence
 from pipelines.packing import Span
 
 # "Q: May I? A: You may."
-_MARK = re.compile(r"(?:A|Answer)\s?:\s+")
+_MARK = re.compile(r"(?:A|Answer)\s?:[ \t]+")
 # A longer answer is a section of its own.
 _MOST_CHARACTERS = 250
 _AFTER_QUESTION = ")\"'”’*_ "

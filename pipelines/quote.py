@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from haystack import component, default_from_dict, default_to_dict
 
 from adapters.training.sameness import content_words
@@ -29,6 +31,8 @@ OF_ANSWER = (
     *("best", "second", "reader", "late", "late_of_piece"),
     *("rank_score", "rank_score_ahead"),
 )
+# A heading with a figure behind its number may tell something: "Open Monday to Friday, 9 to 17".
+_FIGURE = re.compile(r"\D{4}.*\d")
 _STOPS = tuple(".!?…。！？\"'”’)]")
 # What leads into a list tells whether it is the one: log odds by how well it meets the question's
 # words, and where it speaks neither for the list nor against it (docs/decisions.md).
@@ -69,9 +73,10 @@ class Candidate:
     """A sentence of the evidence with what is known of it.
 
     :param piece: Which piece of evidence, from 0.
-    :param start: Where the sentence begins in the piece's text.
+    :param start: Where what is quoted begins in the piece's text: the sentence, behind a mark such
+        as "A:", or a list.
     :param end: Where it ends.
-    :param reading: The words of it that answer best.
+    :param reading: The words of it that answer best; of a list those of its likeliest item.
     :param features: In the order of ``OF_SENTENCE``: the reader's score; that score against the
         best one in other pieces; the sentence's and the piece's scores by late interaction; the
         logarithm of the piece's place; its :meth:`pipelines.answer_signs.Asked.signs`.
@@ -239,8 +244,11 @@ class QuoteAnswerer:
             alike = answers_in(piece)
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
                 # What asks or heads a section does not answer: "6 weeks? 8 weeks?" in brackets.
+                told = piece.text[start:end]
                 heads = any(first <= start < last for first, last in piece.headings)
-                if heads or asks(piece.text[start:end]) or not math.isfinite(reading.score):
+                if (heads and not _FIGURE.search(told)) or asks(told):
+                    continue
+                if not math.isfinite(reading.score):
                     continue
                 features = (
                     reading.score,
@@ -274,14 +282,15 @@ def with_lists(
     for number, piece in enumerate(evidence):
         for one in lists_of(piece):
             members = [c for c in left if c.piece == number and one.has(c.start)]
-            if len(members) < 2:
+            items = [c for c in members if c.start >= one.start]
+            if len(items) < 2:
                 continue
             features = [
                 (*c.features[:late], max(c.features[late], one.met), *c.features[late + 1 :])
                 for c in members
             ]
             odds = [weigh(f) + c.alike for f, c in zip(features, members, strict=True)]
-            if members[0].log_odds - members[1].log_odds > _ONE_AHEAD:
+            if items[0].log_odds - items[1].log_odds > _ONE_AHEAD:
                 continue  # one item says it
             left = [c for c in left if c not in members]
             if is_opposite(question, one.heads):
@@ -291,7 +300,7 @@ def with_lists(
                 start=one.told_from,
                 end=one.end,
                 features=tuple(map(max, zip(*features, strict=True))),
-                log_odds=math.log(sum(map(math.exp, odds))) + _MET * (one.met - _WELL_MET),
+                log_odds=float(np.logaddexp.reduce(odds)) + _MET * (one.met - _WELL_MET),
                 is_list=True,
             )
             found.append(whole)

@@ -94,7 +94,8 @@ def test_it_is_serialisable():
 def test_a_list_that_something_else_cuts_in_two_is_not_whole() -> None:
     def lists(*items: str, apart: str = "\n") -> list[list[str]]:
         text = apart.join(items)
-        places = [at for item in items for at in (text.index(item), text.index(item) + len(item))]
+        lines = [line for item in items for line in item.split("\n")]
+        places = [at for line in lines for at in (text.index(line), text.index(line) + len(line))]
         document = Document(content=text, meta={"document": "a.md", "items_at": places})
         (evidence,) = EvidenceSelector().run("How?", [document])["evidence"]
         return [[evidence.text[s:e] for s, e in items] for items in evidence.lists]
@@ -103,6 +104,7 @@ def test_a_list_that_something_else_cuts_in_two_is_not_whole() -> None:
     assert lists("1. Count.", "2. Print:", "3. Go.", apart="\n\ntill --report\n\n") == []
     assert lists("first", "last") == [["first", "last"]]
     assert lists("count", "print this:") == []
+    assert lists("1st\n2nd:", "3rd\n4th", apart="\n\n|\n\n") == []
 
 
 def test_places_that_a_store_keeps_as_other_numbers_are_read() -> None:

@@ -67,6 +67,10 @@ def test_a_very_long_list_is_not_told() -> None:
         "what am I not supposed to bring?",
         "Which parts come off and get washed by hand?",
         "What is not allowed in the pool?",
+        "What can't I bring to the pool?",
+        "Can you tell me what to bring on my first day?",
+        "Could you list the house rules?",
+        "What's the routine at my station?",
     ],
 )
 def test_it_asks_for_a_list(question: str) -> None:
@@ -91,6 +95,12 @@ def test_it_asks_for_a_list(question: str) -> None:
         "What are your opening hours?",
         "What is the list price?",
         "Is there a waiting list?",
+        "What is the fine for breaking the rules?",
+        "Give me the wifi password",
+        "What do adults need to pay?",
+        "Which days are you open?",
+        "How do parents contact the school?",
+        "What are the first two steps?",
     ],
 )
 def test_it_asks_for_one_thing(question: str) -> None:
@@ -112,7 +122,15 @@ def test_it_asks_for_one_thing(question: str) -> None:
         ("What do I need after work?", "Before you go home:", False),
         ("What is not allowed in the pool?", "Allowed in the pool:", True),
         ("Which items are not permitted?", "Prohibited items:", False),
+        ("What isn't permitted?", "Prohibited items:", False),
+        ("What can't I bring to the pool?", "Allowed in the pool:", True),
+        ("Which things aren't allowed in the pool?", "Not allowed in the pool:", False),
+        ("What do I bring when I arrive?", "Repairs department On your visit:", False),
     ],
 )
 def test_a_list_for_the_opposite_is_not_meant(question: str, lead: str, opposite: bool) -> None:
     assert is_opposite(question, lead) is opposite
+
+
+def test_a_very_long_question_asks_for_no_list() -> None:
+    assert not asks_for_list("what do I need to do " * 20_000)

@@ -4,7 +4,8 @@ import pytest
 
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND
 from pipelines.evidence import Evidence
-from pipelines.quote import QuoteAnswerer
+from pipelines.quote import OF_SENTENCE, Candidate, QuoteAnswerer, with_lists
+from pipelines.read import Reading
 from pipelines.sentences import sentence_spans
 
 LEAVE = (
@@ -163,16 +164,31 @@ def test_a_list_is_quoted_whole_where_its_items_are_asked_for(answerer: QuoteAns
     assert answer.text == "\n".join(ITEMS[1])
 
 
-def test_one_item_is_quoted_where_one_is_asked_for() -> None:
-    answer = QuoteAnswerer(threshold=0.0).run("When is the till counted?", [shop()])["answer"]
-    assert answer.text in ITEMS[1] or answer.text in {
-        " ".join(ITEMS[1][at : at + 2]) for at in (0, 1)
-    }
+def scored(evidence: Evidence, odds: dict[str, float]) -> list[Candidate]:
+    """Return candidates of some lines, with these log odds."""
+    reading = Reading(0.0, 0, 1)
+    features = (0.0,) * len(OF_SENTENCE)
+    places = {line: evidence.text.index(line) for line in odds}
+    found = [
+        Candidate(0, at, at + len(line), reading, features, odds[line])
+        for line, at in places.items()
+    ]
+    return sorted(found, key=lambda one: -one.log_odds)
+
+
+def test_one_item_that_is_far_ahead_of_the_others_stands_alone() -> None:
+    question, evidence = "What do I have to bring?", [shop()]
+    alike = dict(zip(("Bring with you:", *ITEMS[0]), (2.0, -2.0, -3.0, -3.5), strict=True))
+    first, *_ = with_lists(question, evidence, scored(evidence[0], alike))
+    assert first.is_list
+    ahead = dict(zip(ITEMS[0], (2.0, -2.0, -3.0), strict=True))
+    first, *_ = with_lists(question, evidence, scored(evidence[0], ahead))
+    assert (first.is_list, LOCKS[first.start : first.end]) == (False, ITEMS[0][0])
 
 
 def test_a_list_for_the_opposite_is_not_quoted() -> None:
     answer = QuoteAnswerer(threshold=0.0).run("How do I open the shop?", [shop()])["answer"]
-    assert not any(item in (answer.text or "") for item in ITEMS[1])
+    assert answer.text == "\n".join(("Bring with you:", *ITEMS[0]))  # the other list there is
 
 
 def test_a_heading_is_not_quoted(answerer: QuoteAnswerer) -> None:
@@ -180,6 +196,15 @@ def test_a_heading_is_not_quoted(answerer: QuoteAnswerer) -> None:
     told = {LOCKS[one.start : one.end] for one in found}
     assert "Closing the shop" not in told
     assert {"Bring with you:", *ITEMS[0], *ITEMS[1]} == told
+
+
+def test_a_heading_with_a_figure_may_answer(answerer: QuoteAnswerer) -> None:
+    text = "Open Monday to Friday, 9 to 17\n\nRing the bell."
+    heading = text.index("\n")
+    found = answerer.candidates(
+        "When are you open?", [replace(piece(text), headings=((0, heading),))]
+    )
+    assert (found[0].start, found[0].end) == (0, heading)
 
 
 def test_the_mark_of_an_answer_is_not_quoted(answerer: QuoteAnswerer) -> None:

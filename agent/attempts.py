@@ -54,11 +54,12 @@ class Attempts:
 
         What is not answered, or by a quote, is read once more with its slips mended, and the
         surer answer given. Before that it is taken as it is written: a word that nobody has
-        written here may be a name. A language model reads over slips.
+        written here may be a name. A language model reads over slips, and where the route is told
+        no router is opened for what has an answer.
         """
         telling = Telling(on_text)
         tried = self._as_written(plan, telling)
-        if not _lacks(tried) and tried.done.answer.answerer != "quote":
+        if not _lacks(tried) and (plan.is_told or tried.done.answer.answerer != "quote"):
             return tried
         meant = self._routes.mended(plan.searched, is_answered=not _lacks(tried))
         if meant is None:

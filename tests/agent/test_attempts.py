@@ -169,6 +169,10 @@ def test_of_a_quote_and_one_without_slips_the_surer_is_given() -> None:
     ways.elsewhere = replace(slips, searched="Who closes it?", adapter="press@1")
     tried = Attempts(ways, ways).answer(slips)  # type: ignore[arg-type]
     assert (tried.read_as, tried.done.answer) == (None, unsure)
+    # The router would be opened for it alone.
+    ways = Ways(meant, hybrid=unsure, Who=QUOTED)
+    tried = Attempts(ways, ways).answer(replace(slips, is_told=True))  # type: ignore[arg-type]
+    assert (tried.done.answer, ways.planned) == (unsure, [])
     # A model has read over the slip.
     ways = Ways(meant, hybrid=WRITTEN, Who=QUOTED)
     assert told(ways, slips) == (PIECES, WRITTEN.text)

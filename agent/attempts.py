@@ -59,21 +59,22 @@ class Attempts:
         """
         telling = Telling(on_text)
         tried = self._as_written(plan, telling)
-        if not _lacks(tried) and (plan.is_told or tried.done.answer.answerer != "quote"):
+        is_answered = not _lacks(tried)
+        if is_answered and (plan.is_told or tried.done.answer.answerer != "quote"):
             return tried
-        meant = self._routes.mended(plan.searched, is_answered=not _lacks(tried))
+        meant = self._routes.mended(plan.searched, is_answered=is_answered)
         if meant is None:
             return tried
         told = (plan.route, plan.adapter) if plan.is_told else (None, None)
         (anew,) = self._planner.plan([Question(meant, (), *told)])
         if anew.route == "abstain":
             return tried  # read so, it is nobody's business here
-        if not _lacks(tried) and _way(anew) != _way(plan):
+        if is_answered and _way(anew) != _way(plan):
             return tried  # what another way is sure of does not compare with a quote
         # It is told once it is known to be the answer.
         again = self._as_written(anew, Telling(None))
         taken = (*tried.taken, *again.taken)
-        compares = bool(_lacks(tried)) or again.done.answer.answerer == "quote"
+        compares = not is_answered or again.done.answer.answerer == "quote"
         if not compares or _worth(again) <= _worth(tried):
             return replace(tried, taken=taken)
         telling.settle(again.done.answer)

@@ -63,6 +63,13 @@ class Evidence:
     headings: tuple[Span, ...] = ()
     lists: tuple[tuple[Span, ...], ...] = ()
 
+    def is_heading(self, start: int) -> bool:
+        """Whether a sentence is, or stands in, a heading.
+
+        :param start: Where it begins in ``text``.
+        """
+        return any(first <= start < last for first, last in self.headings)
+
     def page_at(self, offset: int) -> int | None:
         """Return the page on which a place stands.
 

@@ -35,7 +35,7 @@ def answers_in(piece: Evidence) -> dict[Span, float]:
 
     for start, end, score in piece.sentences:
         is_question = asks(piece.text[start:end])
-        if is_question or any(first <= start < after for first, after in piece.headings):
+        if is_question or piece.is_heading(start):
             close()
             open_since = (end, score) if is_question else None
         elif open_since is not None:

@@ -153,7 +153,7 @@ def lists_of(piece: Evidence) -> list[ListSpan]:
 def _list(piece: Evidence, items: tuple[Span, ...]) -> ListSpan:
     start, end = items[0][0], items[-1][1]
     above = [sentence for sentence in piece.sentences if sentence[1] <= start]
-    heads = [any(s <= first < e for s, e in piece.headings) for first, _, _ in above]
+    heads = [piece.is_heading(first) for first, _, _ in above]
     nearest = next((above[n] for n in reversed(range(len(above))) if heads[n]), None)
     named = (
         piece.context.rpartition(" > ")[2] if nearest is None else piece.text[slice(*nearest[:2])]

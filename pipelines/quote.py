@@ -245,8 +245,7 @@ class QuoteAnswerer:
             for (start, end, score), reading in zip(piece.sentences, of_piece, strict=True):
                 # What asks or heads a section does not answer: "6 weeks? 8 weeks?" in brackets.
                 told = piece.text[start:end]
-                heads = any(first <= start < last for first, last in piece.headings)
-                if (heads and not _FIGURE.search(told)) or asks(told):
+                if (piece.is_heading(start) and not _FIGURE.search(told)) or asks(told):
                     continue
                 if not math.isfinite(reading.score):
                     continue
@@ -256,7 +255,7 @@ class QuoteAnswerer:
                     score,
                     piece.score,
                     math.log(number + 1),
-                    *asked.signs(piece.text[start:end], marked),
+                    *asked.signs(told, marked),
                 )
                 met = alike.get((start, end), 0.0)
                 speaks = _ALIKE * max(0.0, met - _WELL_ALIKE)
@@ -285,16 +284,16 @@ def with_lists(
             items = [c for c in members if c.start >= one.start]
             if len(items) < 2:
                 continue
-            features = [
-                (*c.features[:late], max(c.features[late], one.met), *c.features[late + 1 :])
-                for c in members
-            ]
-            odds = [weigh(f) + c.alike for f, c in zip(features, members, strict=True)]
             if items[0].log_odds - items[1].log_odds > _ONE_AHEAD:
                 continue  # one item says it
             left = [c for c in left if c not in members]
             if is_opposite(question, one.heads):
                 continue
+            features = [
+                (*c.features[:late], max(c.features[late], one.met), *c.features[late + 1 :])
+                for c in members
+            ]
+            odds = [weigh(f) + c.alike for f, c in zip(features, members, strict=True)]
             whole = replace(
                 members[0],
                 start=one.told_from,

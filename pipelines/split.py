@@ -289,7 +289,7 @@ def _turns(pieces: Sequence[Piece]) -> list[int]:
 
 def _in_list(before: Sequence[Piece], after: Sequence[Piece]) -> bool:
     """Return whether a cut between two passages is one in a list."""
-    return before[-1].block.kind == after[0].block.kind == "list_item"
+    return _is_item(before[-1]) and _is_item(after[0])
 
 
 def _is_item(piece: Piece) -> bool:

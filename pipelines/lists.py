@@ -1,10 +1,16 @@
-"""Lists in evidence, and which questions ask for what a whole list tells."""
+"""Lists in evidence, and what tells that a whole one answers a question."""
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
 
 from pipelines.evidence import Evidence
+from pipelines.logistic import Logistic, logistic
 from pipelines.packing import Span
+
+CALIBRATION = Path(__file__).parent / "weights" / "lists.json"
 
 # A longer list is no answer to read.
 _MOST_ITEMS, _MOST_CHARACTERS = 15, 1_500
@@ -18,42 +24,6 @@ _POLITE = re.compile(
     re.IGNORECASE,
 )
 _NOT = re.compile(r"\b(can)(?:'t|not)\b|n't\b", re.IGNORECASE)
-# "How do I close up?", "how to clean the tank"; not "how do I reach the vet".
-_ASKS_STEPS = re.compile(
-    r"\bhow (?:do|should|can|could|would|must|to)\b"
-    r"(?! (?:\w+ ){0,3}?(?:reach|contact|call|phone|ring|email|find|know|pay|spell)\b)",
-    re.IGNORECASE,
-)
-# "What do I have to bring?", "what should visitors wear", "what is allowed".
-_DOES = (
-    r"(?:do|doing|bring|wear|take|need(?! to)|have(?! to)|tell|say|check|pack|prepare|provide|show"
-    r"|send|expect|watch|clean|inspect|avoid|refuse|include|return|hand (?:in|over|back)|give back"
-    r"|sort out|ask)"
-)
-_ASKS_WHAT_TO_DO = re.compile(
-    r"\bwhat (?:all |else |exactly )?(?:do|does|did|should|must|can|could|may|shall|would|needs? to"
-    rf"|has to|have to)\b[^?,;]*\b{_DOES}\b"
-    rf"|\bwhat to {_DOES}\b"
-    r"|\bwhat (?:must|should|has to|needs to) be \w+"
-    r"|\bwhat needs doing\b"
-    r"|\bwhat (?:am|are) (?:i|we|you|they) (?:not )?(?:supposed|allowed|meant)\b"
-    r"|\bwhat(?:'s| is| are| comes) (?:not )?(?:allowed|forbidden|banned|required|included|covered"
-    r"|needed|in|inside|part of)\b",
-    re.IGNORECASE,
-)
-# "Which documents do I need?", "what are the rules".
-_ASKS_SEVERAL = re.compile(
-    r"\b(?:what|which)\s+(?:(?:\w+\s+){0,2}?\w{2,}(?<![su])s(?:\s+of\s+\w+)?\s+(?:are|were|do|did"
-    r"|can|must|should|need|may|will|would|could|mean|count|cause|come|go|get|i|we|you|they)\b"
-    r"|are (?!(?:\w+ ){0,3}(?:odds|chances|rates|fees)\b)(?:\w+ ){0,3}\w{2,}s\b)",
-    re.IGNORECASE,
-)
-_NAMES_LIST = re.compile(
-    r"(?:^\W*|\bwhat(?:'s| is| are) |\bwhich )(?:list |name )?(?:the |your |our |my )?(?:\w+ ){0,2}"
-    r"(?:steps|rules|requirements|procedure|checklist|instructions|routine|dos|don'ts|ingredients"
-    r"|symptoms|signs|causes|duties|protective gear)\b",
-    re.IGNORECASE,
-)
 # One place in a list, one fact, or yes or no: "the last thing I do", "what time", "can I".
 _ASKS_ONE = re.compile(
     r"\b(?:first|last|second|third|next|final) (?:two |three |few )?"
@@ -89,6 +59,20 @@ _OPPOSITES = [
 
 
 @dataclass(frozen=True, slots=True)
+class ListCalibration:
+    """How sure a whole list is to answer, and from when on it is told.
+
+    Fitted by ``benchmarks/calibrate_lists.py``.
+
+    :param signs: Over :class:`ListSigns`: that the list answers.
+    :param threshold: Least probability with which it is told.
+    """
+
+    signs: Logistic
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class ListSpan:
     """A list in a piece of evidence.
 
@@ -118,15 +102,47 @@ class ListSpan:
         return (self.start if self.lead is None else self.lead[0]) <= start < self.end
 
 
-def asks_for_list(question: str) -> bool:
-    """Return whether a question may ask for all of a list's items, by its form."""
-    if len(question) > _MOST_ASKED:
-        return False
-    question = _apart(_POLITE.sub("", question))
-    if _ASKS_ONE.search(question):
-        return False
-    asks = (_ASKS_STEPS, _ASKS_WHAT_TO_DO, _ASKS_SEVERAL, _NAMES_LIST)
-    return any(form.search(question) for form in asks)
+def asks_for_one(question: str) -> bool:
+    """Return whether a question asks for one thing by its form, or whether something is so."""
+    question = _apart(_POLITE.sub("", question[:_MOST_ASKED]))
+    return _ASKS_ONE.search(question) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ListSigns:
+    """What tells whether a whole list is the answer.
+
+    :param asks_for_one: See :func:`asks_for_one`.
+    :param met: How well what stands above it meets the question's words, from 0 to 1.
+    :param item_met: How well its best item does: where one has the words, it alone is asked for.
+    :param best: Log odds that its likeliest item answers.
+    :param mean: The mean of all items' log odds: where all may answer, they do together.
+    :param ahead: By how much the likeliest item is ahead of the next.
+    :param other: Log odds that the likeliest other sentence answers.
+    :param place: Logarithm of its piece's place in the evidence.
+    :param has_lead: A sentence with a colon leads into it.
+    """
+
+    asks_for_one: bool
+    met: float
+    item_met: float
+    best: float
+    mean: float
+    ahead: float
+    other: float
+    place: float
+    has_lead: bool
+
+    def features(self) -> tuple[float, ...]:
+        """Return them as numbers, in this order."""
+        return tuple(map(float, astuple(self)))
+
+
+@cache
+def load_list_calibration() -> ListCalibration:
+    """Return the shipped calibration."""
+    shipped = json.loads(CALIBRATION.read_text(encoding="utf-8"))["calibration"]
+    return ListCalibration(logistic(shipped["signs"]), shipped["threshold"])
 
 
 def _apart(text: str) -> str:

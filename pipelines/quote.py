@@ -3,13 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from haystack import component, default_from_dict, default_to_dict
 
 from adapters.training.sameness import content_words
@@ -19,7 +18,13 @@ from pipelines.cells import telling_cells, tells_alone
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
 from pipelines.faq import answers_in, asks, behind_mark
-from pipelines.lists import asks_for_list, is_opposite, lists_of
+from pipelines.lists import (
+    ListSigns,
+    asks_for_one,
+    is_opposite,
+    lists_of,
+    load_list_calibration,
+)
 from pipelines.logistic import Logistic, logistic, sigmoid
 from pipelines.read import Reader, Reading, Text, open_reader
 
@@ -34,12 +39,8 @@ OF_ANSWER = (
 # A heading with a figure behind its number may tell something: "Open Monday to Friday, 9 to 17".
 _FIGURE = re.compile(r"\D{4}.*\d")
 _STOPS = tuple(".!?…。！？\"'”’)]")
-# What leads into a list tells whether it is the one: log odds by how well it meets the question's
-# words, and where it speaks neither for the list nor against it (docs/decisions.md).
-_MET, _WELL_MET = 6.0, 0.41
-# Log odds by which an item that tells it alone is ahead of the others.
-_ONE_AHEAD = 3.0
-# And a question in a document, for the sentences that answer it.
+# How well a question in a document meets the one asked speaks for what answers it there.
+# Log odds for that, and where it speaks neither for nor against (docs/decisions.md).
 _ALIKE, _WELL_ALIKE = 10.0, 0.4
 # Log odds in place of a second sentence where there is one only.
 _NO_SECOND = -8.0
@@ -74,7 +75,7 @@ class Candidate:
 
     :param piece: Which piece of evidence, from 0.
     :param start: Where what is quoted begins in the piece's text: the sentence, behind a mark such
-        as "A:", or a list.
+        as "A:", or a list with what leads into it.
     :param end: Where it ends.
     :param reading: The words of it that answer best; of a list those of its likeliest item.
     :param features: In the order of ``OF_SENTENCE``: the reader's score; that score against the
@@ -82,7 +83,6 @@ class Candidate:
         logarithm of the piece's place; its :meth:`pipelines.answer_signs.Asked.signs`.
     :param log_odds: That it answers the question.
     :param alike: How much of that is because it answers a question like this one in its document.
-    :param is_list: It is a whole list, with the sentence that leads into it.
     """
 
     piece: int
@@ -92,7 +92,6 @@ class Candidate:
     features: tuple[float, ...]
     log_odds: float
     alike: float = 0.0
-    is_list: bool = False
 
     @property
     def probability(self) -> float:
@@ -184,8 +183,8 @@ class QuoteAnswerer:
         candidates = self.candidates(query, evidence)
         if before is not None:
             candidates = as_before(before, evidence, candidates)
-        elif asks_for_list(query):
-            candidates = with_lists(query, evidence, candidates)
+        elif (whole := self._list(query, evidence, candidates)) is not None:
+            return {"answer": whole}
         if not candidates:
             reads = any(piece.sentences for piece in evidence)
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
@@ -200,13 +199,27 @@ class QuoteAnswerer:
             return {"answer": Answer(None, sure, reason=NOT_IN_SOURCES, nearest=near)}
         return {"answer": _quoted(query, evidence, self._chosen(query, evidence, candidates), sure)}
 
+    def _list(
+        self, query: str, evidence: list[Evidence], candidates: Sequence[Candidate]
+    ) -> Answer | None:
+        """Return the likeliest list with what leads into it, where it answers."""
+        calibration = load_list_calibration()
+        weighed = (
+            replace(one, log_odds=calibration.signs.log_odds(signs.features()))
+            for one, signs in lists_found(query, evidence, candidates)
+        )
+        whole = max(weighed, key=lambda one: one.log_odds, default=None)
+        least = max(calibration.threshold, self.threshold or 0.0)
+        if whole is None or whole.probability < least:
+            return None
+        lines = filter(None, map(str.strip, _text(evidence, whole).splitlines()))
+        return Answer("\n".join(lines), whole.probability, (_cited(evidence, whole),))
+
     def _chosen(
         self, query: str, evidence: list[Evidence], candidates: Sequence[Candidate]
     ) -> list[Candidate]:
         """Return the likeliest candidate, and the next one where it is almost as likely."""
         best, *others = candidates
-        if best.is_list:
-            return [best]
         told = _text(evidence, best)
         for other in others:
             text = _text(evidence, other)
@@ -214,7 +227,7 @@ class QuoteAnswerer:
             if _folded(text) != _folded(told):
                 least = best.log_odds + math.log(load_calibration().second)
                 is_told = other.log_odds >= least and not tells_alone(query, told, text)
-                return [best, other] if is_told and not other.is_list else [best]
+                return [best, other] if is_told else [best]
         return [best]
 
     def candidates(
@@ -268,42 +281,41 @@ class QuoteAnswerer:
         return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
-def with_lists(
+def lists_found(
     question: str, evidence: Sequence[Evidence], candidates: Sequence[Candidate]
-) -> list[Candidate]:
-    """Return sentences, those of a list as one, the likeliest answer first.
+) -> Iterator[tuple[Candidate, ListSigns]]:
+    """Yield each list of the evidence as one candidate, and what tells whether it answers.
 
-    That a list answers is as likely as that any of its items does, each read with the words of
-    what leads into it: what answers all together is not to be found in one of them.
+    Its log odds are those of its likeliest item. A list for the opposite is left out.
+
+    :param question: The question.
+    :param evidence: What was found, best first.
+    :param candidates: Its sentences, the likeliest first.
     """
-    weigh, late = load_calibration().sentence.log_odds, OF_SENTENCE.index("late")
-    left, found = list(candidates), []
+    for_one, late = asks_for_one(question), OF_SENTENCE.index("late")
     for number, piece in enumerate(evidence):
         for one in lists_of(piece):
-            members = [c for c in left if c.piece == number and one.has(c.start)]
-            items = [c for c in members if c.start >= one.start]
-            if len(items) < 2:
+            inside: list[Candidate] = []
+            others: list[Candidate] = []
+            for candidate in candidates:
+                is_in = candidate.piece == number and one.has(candidate.start)
+                (inside if is_in else others).append(candidate)
+            items = [item for item in inside if item.start >= one.start]
+            if len(items) < 2 or is_opposite(question, one.heads):
                 continue
-            if items[0].log_odds - items[1].log_odds > _ONE_AHEAD:
-                continue  # one item says it
-            left = [c for c in left if c not in members]
-            if is_opposite(question, one.heads):
-                continue
-            features = [
-                (*c.features[:late], max(c.features[late], one.met), *c.features[late + 1 :])
-                for c in members
-            ]
-            odds = [weigh(f) + c.alike for f, c in zip(features, members, strict=True)]
-            whole = replace(
-                members[0],
-                start=one.told_from,
-                end=one.end,
-                features=tuple(map(max, zip(*features, strict=True))),
-                log_odds=float(np.logaddexp.reduce(odds)) + _MET * (one.met - _WELL_MET),
-                is_list=True,
+            odds = [item.log_odds for item in items]
+            signs = ListSigns(
+                for_one,
+                one.met,
+                max(item.features[late] for item in items),
+                odds[0],
+                sum(odds) / len(odds),
+                odds[0] - odds[1],
+                others[0].log_odds if others else _NO_SECOND,
+                math.log(number + 1),
+                one.lead is not None and not one.is_headed,
             )
-            found.append(whole)
-    return sorted([*left, *found], key=lambda candidate: -candidate.log_odds)
+            yield replace(items[0], start=one.told_from, end=one.end), signs
 
 
 def as_before(
@@ -339,10 +351,6 @@ def _quoted(
 ) -> Answer:
     """Return the answer of one sentence, or of two in the order in which they stand."""
     first = chosen[0]
-    if first.is_list:
-        whole = evidence[first.piece].text[first.start : first.end]
-        lines = filter(None, map(str.strip, whole.splitlines()))
-        return Answer("\n".join(lines), sure, (_cited(evidence, first),))
     if len(chosen) == 2 and chosen[1].piece == first.piece:
         chosen = sorted(chosen, key=lambda candidate: candidate.start)
     told = ""

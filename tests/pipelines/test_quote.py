@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND
 from pipelines.evidence import Evidence
-from pipelines.quote import OF_SENTENCE, Candidate, QuoteAnswerer, with_lists
+from pipelines.quote import OF_SENTENCE, Candidate, QuoteAnswerer, lists_found
 from pipelines.read import Reading
 from pipelines.sentences import sentence_spans
 
@@ -176,19 +176,31 @@ def scored(evidence: Evidence, odds: dict[str, float]) -> list[Candidate]:
     return sorted(found, key=lambda one: -one.log_odds)
 
 
-def test_one_item_that_is_far_ahead_of_the_others_stands_alone() -> None:
-    question, evidence = "What do I have to bring?", [shop()]
-    alike = dict(zip(("Bring with you:", *ITEMS[0]), (2.0, -2.0, -3.0, -3.5), strict=True))
-    first, *_ = with_lists(question, evidence, scored(evidence[0], alike))
-    assert first.is_list
-    ahead = dict(zip(ITEMS[0], (2.0, -2.0, -3.0), strict=True))
-    first, *_ = with_lists(question, evidence, scored(evidence[0], ahead))
-    assert (first.is_list, LOCKS[first.start : first.end]) == (False, ITEMS[0][0])
+def test_what_is_known_of_a_list_is_of_its_items_and_of_what_leads_into_it() -> None:
+    evidence = [shop()]
+    odds = dict(zip((*ITEMS[0], ITEMS[1][0]), (2.0, -2.0, -3.0, -1.0), strict=True))
+    found = scored(evidence[0], odds | {"Bring with you:": 1.0})
+    ((whole, signs),) = lists_found("What do I have to bring?", evidence, found)
+    assert LOCKS[whole.start : whole.end] == LOCKS[: LOCKS.index("\n\nClosing")]
+    assert (signs.best, signs.mean, signs.ahead) == (2.0, -1.0, 4.0)
+    assert (signs.other, signs.met, signs.item_met) == (-1.0, 0.8, 0.0)
+    assert (signs.asks_for_one, signs.has_lead) == (False, True)
 
 
-def test_a_list_for_the_opposite_is_not_quoted() -> None:
-    answer = QuoteAnswerer(threshold=0.0).run("How do I open the shop?", [shop()])["answer"]
-    assert answer.text == "\n".join(("Bring with you:", *ITEMS[0]))  # the other list there is
+def test_a_list_for_the_opposite_is_not_told() -> None:
+    evidence = [shop()]
+    found = scored(evidence[0], dict.fromkeys((*ITEMS[0], *ITEMS[1]), 0.0))
+    asked = ("How do I close the shop?", "How do I open the shop?")
+    of_each = [list(lists_found(question, evidence, found)) for question in asked]
+    assert list(map(len, of_each)) == [2, 1]
+
+
+def test_a_list_is_not_told_below_one_s_own_threshold() -> None:
+    question, evidence = "What do I have to bring with me?", [shop()]
+    told = QuoteAnswerer(threshold=0.0).run(question, evidence)["answer"]
+    assert 0.35 <= told.confidence < 0.999
+    answer = QuoteAnswerer(threshold=0.999).run(question, evidence)["answer"]
+    assert answer.text is None
 
 
 def test_a_heading_is_not_quoted(answerer: QuoteAnswerer) -> None:

@@ -42,6 +42,9 @@ _STOPS = tuple(".!?…。！？\"'”’)]")
 # How well a question in a document meets the one asked speaks for what answers it there.
 # Log odds for that, and where it speaks neither for nor against (docs/decisions.md).
 _ALIKE, _WELL_ALIKE = 10.0, 0.4
+# How sure it must be, by the sentences one by one, that anything answers before a list is told: of
+# 112 told rightly 5 % are below, of seven where nothing answers five (docs/decisions.md).
+_ANSWERED = 0.1
 # Log odds in place of a second sentence where there is one only.
 _NO_SECOND = -8.0
 # Where the answer before the documents changed is known: log odds that a sentence gains which has
@@ -183,8 +186,6 @@ class QuoteAnswerer:
         candidates = self.candidates(query, evidence)
         if before is not None:
             candidates = as_before(before, evidence, candidates)
-        elif (whole := self._list(query, evidence, candidates)) is not None:
-            return {"answer": whole}
         if not candidates:
             reads = any(piece.sentences for piece in evidence)
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
@@ -194,6 +195,10 @@ class QuoteAnswerer:
         threshold = calibration.threshold if self.threshold is None else self.threshold
         odds = calibration.answer.log_odds(answer_features(evidence, candidates))
         sure = sigmoid(odds if before is None else odds / 2 + _ANSWERED_BEFORE)
+        if before is None and sure >= _ANSWERED:
+            whole = self._list(query, evidence, candidates)
+            if whole is not None:
+                return {"answer": whole}
         if sure < threshold:
             near = _cited(evidence, best)
             return {"answer": Answer(None, sure, reason=NOT_IN_SOURCES, nearest=near)}

@@ -152,7 +152,7 @@ def _apart(text: str) -> str:
 
 def is_opposite(question: str, heads: str) -> bool:
     """Return whether what stands above a list says the opposite of what a question asks for."""
-    texts = [_apart(text) for text in (question, heads)]
+    texts = [_apart(text) for text in (question[:_MOST_ASKED], heads)]
     for pair in _OPPOSITES:
         asked, led = ([bool(form.search(text)) for form in pair] for text in texts)
         if sum(asked) == sum(led) == 1 and asked != led:

@@ -127,6 +127,7 @@ def test_a_list_for_the_opposite_is_not_meant(question: str, lead: str, opposite
 
 def test_a_very_long_question_is_looked_at_in_good_time() -> None:
     assert not asks_for_one("what do I need to do " * 20_000)
+    assert not is_opposite("turn " * 20_000, "To turn it off:")
 
 
 def test_what_speaks_for_a_whole_list_and_what_for_one_item() -> None:

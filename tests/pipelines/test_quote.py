@@ -164,6 +164,25 @@ def test_a_list_is_quoted_whole_where_its_items_are_asked_for(answerer: QuoteAns
     assert answer.text == "\n".join(ITEMS[1])
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the phone number?",
+        "Which bus goes there?",
+        "Which key unlocks the door?",
+        "What is the minimum age to have a card?",
+        "How do I reach the tennis coach?",
+        "What is the list price?",
+        "What is the fine for breaking the rules?",
+        "Give me the wifi password",
+        "How do parents contact the school?",
+    ],
+)
+def test_a_list_is_not_told_for_something_else(answerer: QuoteAnswerer, question: str) -> None:
+    told = answerer.run(question, [shop()])["answer"].text or ""
+    assert not any(all(item in told for item in items) for items in ITEMS)
+
+
 def scored(evidence: Evidence, odds: dict[str, float]) -> list[Candidate]:
     """Return candidates of some lines, with these log odds."""
     reading = Reading(0.0, 0, 1)

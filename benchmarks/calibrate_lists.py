@@ -15,17 +15,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from calibrate_quote import regression
 from report import report
 from small_pages import SETS
+from small_sets import indexed
 
-from agent.assemble import open_indexer, open_pipeline
-from agent.measure import plain, tells
-from agent.suite import SuiteQuestion, read_suite
-from agent.workspace import Workspace
+from agent.assemble import open_pipeline
+from agent.measure import holds
+from agent.suite import read_suite
 from pipelines.lists import CALIBRATION
 from pipelines.logistic import Logistic
 from pipelines.quote import QuoteAnswerer, lists_found
@@ -55,27 +54,17 @@ def asked(folder: Path) -> Iterator[Asked]:
     answerer = QuoteAnswerer()
     suite = read_suite(folder / "questions.jsonl").questions
     for name, of_page in groupby(suite, key=lambda one: one.gold_files[0]):
-        with TemporaryDirectory() as temporary:
-            workspace = Workspace(Path(temporary))
-            with workspace.index_lock(), open_indexer(workspace) as indexer:
-                indexer.index_paths([folder / name])
-            with open_pipeline(workspace) as pipeline:
-                for one in of_page:
-                    evidence = retrieve(pipeline, one.question).evidence
-                    candidates = answerer.candidates(one.question, evidence)
-                    found = list(lists_found(one.question, evidence, candidates))
-                    texts = [evidence[c.piece].text[c.start : c.end] for c, _ in found]
-                    yield Asked(
-                        one.kind or "",
-                        np.array([signs.features() for _, signs in found]),
-                        np.array([_has_all(one, text) for text in texts], dtype=bool),
-                    )
-
-
-def _has_all(question: SuiteQuestion, text: str) -> bool:
-    said = plain(text)
-    wanted = question.accepted_all
-    return bool(wanted) and all(tells(said, item) for item in wanted)
+        with indexed([folder / name]) as workspace, open_pipeline(workspace) as pipeline:
+            for one in of_page:
+                evidence = retrieve(pipeline, one.question).evidence
+                candidates = answerer.candidates(one.question, evidence)
+                found = list(lists_found(one.question, evidence, candidates))
+                texts = [evidence[c.piece].text[c.start : c.end] for c, _ in found]
+                yield Asked(
+                    one.kind or "",
+                    np.array([signs.features() for _, signs in found]),
+                    np.array([bool(one.accepted_all) and holds(one, t) for t in texts], dtype=bool),
+                )
 
 
 def fitted(questions: Sequence[Asked]) -> Logistic:
@@ -92,10 +81,10 @@ def told(questions: Sequence[Asked], signs: Logistic) -> Counter[str]:
     for one in questions:
         kind = one.kind if one.kind in ("list", "none") else "other"
         counts[f"{kind}_questions"] += 1
-        odds = [signs.probability(features) for features in one.signs]
-        if odds and max(odds) >= _THRESHOLD:
+        sure = [signs.probability(features) for features in one.signs]
+        if sure and max(sure) >= _THRESHOLD:
             counts[f"{kind}_told"] += 1
-            counts[f"{kind}_right"] += int(one.right[int(np.argmax(odds))])
+            counts[f"{kind}_right"] += int(one.right[int(np.argmax(sure))])
     return counts
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,15 +38,21 @@ def asked(
     files: Sequence[Path], suite: Sequence[SuiteQuestion]
 ) -> Iterator[tuple[SuiteQuestion, Reply]]:
     """Index files by themselves, and yield questions with what quotes of them answer."""
+    with indexed(files) as workspace, Expert(workspace, answerer="quote") as expert:
+        replies = expert.ask_many([one.question for one in suite])
+        for one, reply in zip(suite, replies, strict=True):
+            assert isinstance(reply, Reply)
+            yield one, reply
+
+
+@contextmanager
+def indexed(files: Sequence[Path]) -> Iterator[Workspace]:
+    """Index files by themselves, in a workspace that is gone afterwards."""
     with TemporaryDirectory() as temporary:
         workspace = Workspace(Path(temporary))
         with workspace.index_lock(), open_indexer(workspace) as indexer:
             indexer.index_paths(files)
-        with Expert(workspace, answerer="quote") as expert:
-            replies = expert.ask_many([one.question for one in suite])
-            for one, reply in zip(suite, replies, strict=True):
-                assert isinstance(reply, Reply)
-                yield one, reply
+        yield workspace
 
 
 def show(question: SuiteQuestion, reply: Reply, outcome: str) -> None:

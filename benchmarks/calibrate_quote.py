@@ -283,7 +283,7 @@ def main() -> None:
         "--apart", type=Path, nargs="*", default=[], help="documents with questions, JSON lines"
     )
     parser.add_argument("--second", type=float, default=0.2, help="least share of the first's odds")
-    parser.add_argument("--withhold", type=float, default=0.88, help="share of the unanswerable")
+    parser.add_argument("--withhold", type=float, default=0.86, help="share of the unanswerable")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

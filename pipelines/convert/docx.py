@@ -142,7 +142,9 @@ class _Document:
             kind, level, marker = self._place(element, paragraph, style, text)
             if kind == "heading":
                 self.builder.title = self.builder.title or text
-            shown = paragraph.text if kind == "code" else f"{marker} {text}" if marker else text
+            # A paragraph's line breaks may set facts one below the other.
+            as_read = kind in ("code", "paragraph")
+            shown = paragraph.text if as_read else f"{marker} {text}" if marker else text
             if kind == "paragraph" and self._continues(text):
                 self.builder.continue_last(text)
             else:

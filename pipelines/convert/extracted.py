@@ -20,6 +20,8 @@ _LIGATURES = str.maketrans(
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SPACES = re.compile(r"\s+")
 _TRAILING = re.compile(r"[ \t\u00a0]+$", re.MULTILINE)
+# "Opening hours: Tue-Fri 10-18", but not "Q: May I?", of which the answer is the next line.
+_LABELLED = re.compile(r"\W{0,3}\w[^.!?;\n]{1,38}?:\W{0,3}\s+\S")
 
 
 def clean(text: str, *, keep_lines: bool = False) -> str:
@@ -129,7 +131,15 @@ class ExtractedBuilder:
         row: int | None = None,
         columns: Mapping[str, Scalar] | None = None,
     ) -> None:
-        """Append one block, cleaned; an empty one is left out. See :class:`Block`."""
+        """Append one block, cleaned; an empty one is left out. See :class:`Block`.
+
+        A paragraph whose every line begins with a label of its own becomes one for each.
+        """
+        if kind == "paragraph" and "\n" in text:
+            lines = _labelled_lines(text)
+            for line in lines[:-1]:
+                self.add(kind, line, level=level, page=page, sheet=sheet, row=row, columns=columns)
+            text = lines[-1]
         text = clean(text, keep_lines=kind == "code")
         if not text:
             return
@@ -208,6 +218,19 @@ class ExtractedBuilder:
             properties={clean(k): clean(v) for k, v in self.properties.items() if clean(v)},
             notices=tuple(self._notices),
         )
+
+
+def _labelled_lines(text: str) -> list[str]:
+    """Return the lines of facts set one below the other; the whole text where it is none."""
+    lines: list[str] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if _LABELLED.match(line):
+            lines.append(line)
+        elif lines and (line[0].islower() or line[0] == "("):
+            lines[-1] += f"\n{line}"
+        else:
+            return [text]
+    return lines or [text]
 
 
 def row_text(columns: Mapping[str, object] | Iterable[tuple[str, object]]) -> str:

@@ -163,9 +163,9 @@ class _Walker:
             return
         if not self._inline:
             return
-        text = clean("".join(self._inline))
+        text = "".join(self._inline)
         self._inline.clear()
-        if text:
+        if clean(text):
             prefix, self._prefix = self._prefix, ""
             self._builder.add(self._kind, prefix + text, level=self._level)
 
@@ -219,7 +219,7 @@ class _Walker:
     def _inline_element(self, element: etree._Element, tag: str) -> None:
         inline = self._inline
         if tag == "br":
-            inline.append(" ")
+            inline.append("\n")
             if self._run_in == len(inline) - 1:
                 # A line in bold of its own is a title, not the sentence's beginning.
                 self._flush()

@@ -94,6 +94,9 @@ def test_it_does_not_ask_for_one_thing(question: str) -> None:
         "What do adults need to pay?",
         "Which days are you open?",
         "What are the first two steps?",
+        "What is the alarm code?",
+        "what's our account number for parts",
+        "Which contract number do I give?",
     ],
 )
 def test_it_asks_for_one_thing(question: str) -> None:

@@ -285,6 +285,18 @@ def test_lines_broken_into_paragraphs_are_joined(tmp_path: Path, document: Docum
     ]
 
 
+def test_labelled_lines_below_one_another_are_a_paragraph_each(
+    tmp_path: Path, document: DocumentType
+) -> None:
+    document.add_paragraph("Phone: 01632 960 114\nDeposit: 60 euros")
+    document.add_paragraph("Two lines\nof one sentence.")
+    assert [text for _, _, text in blocks(read(tmp_path, document))] == [
+        "Phone: 01632 960 114",
+        "Deposit: 60 euros",
+        "Two lines of one sentence.",
+    ]
+
+
 def test_a_document_without_its_part_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.docx"
     with zipfile.ZipFile(path, "w") as archive:

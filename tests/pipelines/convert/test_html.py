@@ -243,3 +243,8 @@ def test_deep_nesting_is_read_or_said(tmp_path: Path) -> None:
     assert got.notices == ("nested too deeply: what stands below 256 levels was left out",)
     with pytest.raises(ConversionError, match=r"^nested too deeply$"):
         page(tmp_path, "<div>" * 5000 + "lost")
+
+
+def test_labelled_lines_below_one_another_are_a_paragraph_each(tmp_path: Path) -> None:
+    got = page(tmp_path, "<p><b>Phone:</b> 01632 960 114<br>\nDeposit: 60 euros<br>Key: hook 4</p>")
+    assert texts(got, "paragraph") == ["Phone: 01632 960 114", "Deposit: 60 euros", "Key: hook 4"]

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from pipelines.convert.extracted import Extracted
 from pipelines.convert.markdown import convert
 
@@ -173,3 +175,28 @@ def test_marks_without_end_are_text(tmp_path: Path) -> None:
 
 def test_nothing_but_comments_holds_no_text(tmp_path: Path) -> None:
     assert markdown(tmp_path, "<!-- nothing -->\n").text == ""
+
+
+def test_labelled_lines_below_one_another_are_a_paragraph_each(tmp_path: Path) -> None:
+    got = markdown(
+        tmp_path,
+        "## Leeds\n\n**Phone:** 01632 960 114\nKey: hook 4 behind the bar,\n"
+        "next to the till\nDeposit: 60 euros\n",
+    )
+    assert texts(got, "paragraph") == [
+        "Phone: 01632 960 114",
+        "Key: hook 4 behind the bar, next to the till",
+        "Deposit: 60 euros",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: May I bring my dog?\nA: On a lead: yes.",
+        "There are two rules: be kind\nand be on time.\nThe rest is up to you.",
+        "Phone: 01632 960 114\nAsk for Mrs Lund.",
+    ],
+)
+def test_other_lines_are_one_paragraph(tmp_path: Path, text: str) -> None:
+    assert texts(markdown(tmp_path, text), "paragraph") == [text.replace("\n", " ")]

@@ -75,15 +75,24 @@ def telling_cells(question: str, row: str, very: tuple[int, int]) -> tuple[str, 
     return (BETWEEN.join(kept), (first, last)) if is_told else (row, very)
 
 
-def tells_alone(question: str, row: str, other: str) -> bool:
-    """Return whether of two rows one has words of the question in its cells, and the other none.
+def names_more(question: str, row: str, other: str) -> bool:
+    """Return whether a row's cells have all words of the question that another's have, and more.
 
-    Their columns' names do not count: every row has them.
+    Their columns' names do not count: every row has them. What is no row never does.
     """
     if BETWEEN not in row or BETWEEN not in other:
         return False
     asked = _telling(question)
-    return bool(asked & _telling(_values(row))) and not asked & _telling(_values(other))
+    return asked & _telling(_values(other)) < asked & _telling(_values(row))
+
+
+def is_like(row: str, other: str) -> bool:
+    """Return whether two rows are of tables with the same columns."""
+    return BETWEEN in row and _columns(row) == _columns(other)
+
+
+def _columns(row: str) -> list[str]:
+    return [label for label, colon, _ in (c.partition(": ") for c in row.split(BETWEEN)) if colon]
 
 
 def _values(row: str) -> str:

@@ -14,7 +14,7 @@ from haystack import component, default_from_dict, default_to_dict
 from adapters.training.sameness import content_words
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.answer_signs import NAMES, Asked
-from pipelines.cells import telling_cells, tells_alone
+from pipelines.cells import is_like, names_more, telling_cells
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
 from pipelines.faq import answers_in, asks, behind_mark
@@ -191,6 +191,7 @@ class QuoteAnswerer:
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
             return {"answer": Answer(None, 0.0, reason=reason, nearest=nearest(evidence))}
         calibration = load_calibration()
+        candidates = named_first(query, evidence, candidates)
         best = candidates[0]
         threshold = calibration.threshold if self.threshold is None else self.threshold
         odds = calibration.answer.log_odds(answer_features(evidence, candidates))
@@ -231,7 +232,7 @@ class QuoteAnswerer:
             # Documents repeat themselves: the same sentence again would say nothing.
             if _folded(text) != _folded(told):
                 least = best.log_odds + math.log(load_calibration().second)
-                is_told = other.log_odds >= least and not tells_alone(query, told, text)
+                is_told = other.log_odds >= least and not names_more(query, told, text)
                 return [best, other] if is_told else [best]
         return [best]
 
@@ -323,6 +324,26 @@ def lists_found(
             yield replace(items[0], start=one.told_from, end=one.end), signs
 
 
+def named_first(
+    question: str, evidence: Sequence[Evidence], candidates: Sequence[Candidate]
+) -> list[Candidate]:
+    """Return candidates with the row first that a question names, where one like it is likeliest.
+
+    A reader takes the price of the air filter for that of the oil filter: what a row costs looks
+    the same in each.
+    """
+    ordered, named = list(candidates), 0
+    for number, one in enumerate(ordered):
+        row, told = _text(evidence, one), _text(evidence, ordered[named])
+        if is_like(row, told) and names_more(question, row, told):
+            named = number
+    # They change places, odds and all: how sure the answer is stays as it was.
+    best, other = ordered[0], ordered[named]
+    ordered[0] = replace(other, log_odds=best.log_odds)
+    ordered[named] = replace(best, log_odds=other.log_odds)
+    return ordered
+
+
 def as_before(
     before: str, evidence: Sequence[Evidence], candidates: Sequence[Candidate]
 ) -> list[Candidate]:
@@ -339,7 +360,7 @@ def as_before(
     return sorted(found, key=lambda candidate: -candidate.log_odds)
 
 
-def _text(evidence: list[Evidence], candidate: Candidate) -> str:
+def _text(evidence: Sequence[Evidence], candidate: Candidate) -> str:
     return evidence[candidate.piece].text[candidate.start : candidate.end]
 
 

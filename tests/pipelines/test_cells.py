@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.cells import telling_cells, tells_alone
+from pipelines.cells import names_more, telling_cells
 
 ROW = (
     "2277 | Date: 2008-07-01 | Asset: D | Text: mcv servo hose leak PIRTEK | Type: PM01 | "
@@ -98,7 +98,20 @@ def test_a_row_without_a_word_of_the_question_does_not_stand_beside_one_that_has
     asked = "What is the phone number for wages?"
     wages, rota = "Person: Ken | Phone: 207", "Person: Moira | Phone: 204"
     for label in ("Task: ", ""):
-        assert tells_alone(asked, f"{label}Wages | {wages}", f"{label}Rota | {rota}")
-        assert not tells_alone(asked, f"{label}Rota | {rota}", f"{label}Wages | {wages}")
-    assert not tells_alone(asked, f"Wages | {wages}", f"Wages too | {rota}")
-    assert not tells_alone(asked, f"Wages | {wages}", "Wages are paid by Moira.")
+        assert names_more(asked, f"{label}Wages | {wages}", f"{label}Rota | {rota}")
+        assert not names_more(asked, f"{label}Rota | {rota}", f"{label}Wages | {wages}")
+    assert not names_more(asked, f"Wages | {wages}", f"Wages too | {rota}")
+    assert not names_more(asked, f"Wages | {wages}", "Wages are paid by Moira.")
+
+
+def test_a_row_with_more_words_of_the_question_names_more_only_where_it_has_the_others_too() -> (
+    None
+):
+    asked = "What does the oil filter of the van cost?"
+    oil, air, van = (
+        f"Part: {part} | Price: 27" for part in ("Oil filter", "Air filter", "Van oil")
+    )
+    assert names_more(asked, oil, air)
+    assert not names_more(asked, air, oil)
+    assert not names_more(asked, van, oil)
+    assert not names_more(asked, oil, van)

@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND
 from pipelines.evidence import Evidence
-from pipelines.quote import OF_SENTENCE, Candidate, QuoteAnswerer, lists_found
+from pipelines.quote import OF_SENTENCE, Candidate, QuoteAnswerer, lists_found, named_first
 from pipelines.read import Reading
 from pipelines.sentences import sentence_spans
 
@@ -271,3 +271,40 @@ def test_of_two_rows_one_that_names_what_is_asked_for_stands_alone() -> None:
     assert answer.text == "Task: Wages | Person: Ken | Phone: 207"
     both = answerer.run("What are the phone numbers?", evidence)["answer"]
     assert len(both.citations) == 2
+
+
+PARTS = (
+    "Part: Air filter | Shelf: A2 | Price: 38 euros",
+    "Part: Oil filter | Shelf: A3 | Price: 27 euros",
+    "Part: Belt | Shelf: C4 | Price: 19 euros",
+)
+
+
+def named(question: str, lines: tuple[str, ...]) -> tuple[list[str], list[float]]:
+    """Return lines, of which each is less likely than the one before, in the order they get."""
+    evidence = piece("\n".join(lines))
+    odds = {line: -float(number) for number, line in enumerate(lines)}
+    found = named_first(question, [evidence], scored(evidence, odds))
+    return [evidence.text[one.start : one.end] for one in found], [one.log_odds for one in found]
+
+
+def test_the_row_that_a_question_names_goes_before_one_like_it() -> None:
+    air, oil, belt = PARTS
+    assert named("What does the oil filter cost?", PARTS) == ([oil, air, belt], [0.0, -1.0, -2.0])
+    assert named("What does the belt cost?", PARTS) == ([belt, oil, air], [0.0, -1.0, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("question", "lines"),
+    [
+        ("What does the air filter cost?", PARTS),
+        ("What does a filter cost?", PARTS),
+        ("What does the shelf cost?", PARTS),
+        # Rows of another table, and what is no row, may tell something else.
+        ("What does the oil filter cost?", (PARTS[0], "Job: Oil filter | Price: 80 euros")),
+        ("What does the oil filter cost?", (PARTS[0], "The oil filter costs 27 euros.")),
+        ("What does the oil filter cost?", ("The oil costs 90 euros.", PARTS[1])),
+    ],
+)
+def test_otherwise_the_likeliest_stays_first(question: str, lines: tuple[str, ...]) -> None:
+    assert named(question, lines)[0] == list(lines)

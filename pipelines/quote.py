@@ -191,7 +191,6 @@ class QuoteAnswerer:
             reason = NOT_IN_SOURCES if reads else NOTHING_FOUND
             return {"answer": Answer(None, 0.0, reason=reason, nearest=nearest(evidence))}
         calibration = load_calibration()
-        candidates = named_first(query, evidence, candidates)
         best = candidates[0]
         threshold = calibration.threshold if self.threshold is None else self.threshold
         odds = calibration.answer.log_odds(answer_features(evidence, candidates))
@@ -244,6 +243,8 @@ class QuoteAnswerer:
     ) -> list[Candidate]:
         """Return every sentence that neither asks nor heads a section, the likeliest answer first.
 
+        Of rows alike that is the one that the question names; see :func:`named_first`.
+
         :param query: The question.
         :param evidence: What was found, best first.
         :param weigh: Gives the log odds of a sentence's features; as calibrated by default.
@@ -284,7 +285,8 @@ class QuoteAnswerer:
                 reading = replace(reading, start=max(begins, reading.start))
                 odds = weigh(features) + speaks
                 found.append(Candidate(number, begins, end, reading, features, odds, speaks))
-        return sorted(found, key=lambda candidate: -candidate.log_odds)
+        found.sort(key=lambda candidate: -candidate.log_odds)
+        return named_first(query, evidence, found)
 
 
 def lists_found(
@@ -331,7 +333,11 @@ def named_first(
 
     A reader takes the price of the air filter for that of the oil filter: what a row costs looks
     the same in each.
+
+    :param candidates: Sentences, the likeliest first; may be none.
     """
+    if not candidates:
+        return []
     ordered, named = list(candidates), 0
     for number, one in enumerate(ordered):
         row, told = _text(evidence, one), _text(evidence, ordered[named])

@@ -20,8 +20,8 @@ _LIGATURES = str.maketrans(
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SPACES = re.compile(r"\s+")
 _TRAILING = re.compile(r"[ \t\u00a0]+$", re.MULTILINE)
-# "Opening hours: Tue-Fri 10-18", but not "Q: May I?", of which the answer is the next line.
-_LABELLED = re.compile(r"\W{0,3}\w[^.!?;\n]{1,38}?:\W{0,3}\s+\S")
+# "Opening hours: Tue-Fri 10-18", "Tel.: 114", but not "Q: May I?", answered by the next line.
+_LABELLED = re.compile(r"\W{0,3}\w[^.!?;\n]{1,38}?\.?:\W{0,3}\s+\S")
 
 
 def clean(text: str, *, keep_lines: bool = False) -> str:

@@ -180,11 +180,12 @@ def test_nothing_but_comments_holds_no_text(tmp_path: Path) -> None:
 def test_labelled_lines_below_one_another_are_a_paragraph_each(tmp_path: Path) -> None:
     got = markdown(
         tmp_path,
-        "## Leeds\n\n**Phone:** 01632 960 114\nKey: hook 4 behind the bar,\n"
+        "## Leeds\n\n**Phone:** 01632 960 114\nTel.: 114\nKey: hook 4 behind the bar,\n"
         "next to the till\nDeposit: 60 euros\n",
     )
     assert texts(got, "paragraph") == [
         "Phone: 01632 960 114",
+        "Tel.: 114",
         "Key: hook 4 behind the bar, next to the till",
         "Deposit: 60 euros",
     ]

@@ -258,8 +258,8 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     at = int(meta.get("start", 0))
     start, end = taken[0].start, taken[-1].end
     text = document.content or ""
-    turns = tuple(_pairs(meta.get("page_turns")))
-    lists = _whole_lists(text, _pairs(meta.get("items_at")))
+    turns = tuple(span_pairs(meta.get("page_turns")))
+    lists = _whole_lists(text, span_pairs(meta.get("items_at")))
     return Evidence(
         document=str(meta.get("document", document.id)),
         passage=document.id,
@@ -273,7 +273,7 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
         sentences=tuple((s.start - start, s.end - start, s.score) for s in taken),
         late=meta.get(SCORES, {}).get("late"),
         turns=turns,
-        headings=_inside(_pairs(meta.get("headings_at")), start, end),
+        headings=_inside(span_pairs(meta.get("headings_at")), start, end),
         lists=tuple(
             _inside(items, start, end)
             for items in lists
@@ -282,7 +282,7 @@ def _evidence(document: Document, taken: Sequence[_Sentence], score: float) -> E
     )
 
 
-def _pairs(flat: Sequence[float] | None) -> Iterator[Span]:
+def span_pairs(flat: Sequence[float] | None) -> Iterator[Span]:
     """Return numbers two by two, as whole ones: a store may keep them as others."""
     whole = list(map(int, flat or ()))
     return zip(whole[::2], whole[1::2], strict=False)

@@ -8,7 +8,7 @@ from typing import Any
 from haystack import Document, Pipeline
 
 from pipelines.errors import PipelineDefinitionError
-from pipelines.evidence import Evidence, EvidenceSelector
+from pipelines.evidence import Evidence, EvidenceSelector, span_pairs
 
 # Input sockets that take the question, whatever component they belong to.
 _QUESTION_SOCKETS = ("query", "text", "question")
@@ -48,6 +48,16 @@ class Hit:
     also_in: tuple[Mapping[str, Any], ...]
     evidence: tuple[tuple[int, int], ...]
     meta: Mapping[str, Any]
+
+    def headings_above(self, start: int) -> str | None:
+        """Return the last heading of the passage above a place, or those above the passage.
+
+        :param start: Offset of the place in ``text``.
+        """
+        inside = [(s, e) for s, e in span_pairs(self.meta.get("headings_at")) if e <= start]
+        nearest = self.text[slice(*inside[-1])] if inside else ""
+        # How deep it is nobody knows here, but that those above the passage may end with it.
+        return self.headings if (self.headings or "").endswith(nearest) else nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,10 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Title and headings, or the document's path."""
-        return _trail(
-            self.citation.title, self.hit.headings if self.hit else None, self.citation.document
-        )
+        """Title and headings, of those in its passage the last one above it; or the path."""
+        cited, hit = self.citation, self.hit
+        headings = hit.headings_above(cited.start - hit.start) if hit else None
+        return _trail(cited.title, headings, cited.document)
 
     @property
     def place(self) -> str:

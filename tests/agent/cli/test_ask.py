@@ -27,7 +27,10 @@ def test_an_answer_with_its_place(ask: Expert) -> None:
     result = ask(LEAVE)
     assert result.code == 0
     lines = result.out.splitlines()
-    assert lines[:2] == ["Full-time staff earn 25 days of annual leave a year.", "[1] Leave"]
+    assert lines[:2] == [
+        "Full-time staff earn 25 days of annual leave a year.",
+        "[1] Leave > Annual leave",
+    ]
     assert lines[2].startswith("    hr/leave.md, characters ")
     assert lines[3].startswith("route retrieval · confidence 0.90 · quote · ")
     assert "\x1b" not in result.out

@@ -40,7 +40,7 @@ def test_lines_are_answered_one_by_one(chat: Expert, own_workspace: Workspace) -
     assert blocks[0].splitlines()[:3] == [
         f"> {LEAVE}",
         "Full-time staff earn 25 days of annual leave a year.",
-        "[1] Leave",
+        "[1] Leave > Annual leave",
     ]
     assert blocks[1].splitlines()[:2] == [
         "> And part-time staff?",

@@ -184,3 +184,28 @@ def test_a_stream_is_made_printable_and_leaves_nothing_behind() -> None:
     assert "end" in shown
     silent = Streamed(_console())
     assert silent.on_text is None
+
+
+@pytest.mark.parametrize(
+    ("headings", "name"),
+    [
+        ("Branches", "Branches > York"),
+        ("Branches > Leeds", "Branches > York"),
+        ("Branches > North > York", "Branches > North > York"),
+        (None, "Branches > York"),
+    ],
+)
+def test_a_source_stands_under_the_last_heading_above_it(headings: str | None, name: str) -> None:
+    text = "York\n\nPhone: 220\n\nHull\n\nPhone: 330"
+    places = {"headings_at": [0.0, 4.0, 18.0, 22.0]}  # as a store may keep them
+    hit = replace(_hit(), title="Branches", headings=headings, text=text, meta=places)
+    start = 100 + text.index("Phone: 220")
+    cited = Citation(hit.document, "Branches", None, start, start + 10, "Phone: 220", 0.8)
+    (source,) = sources_of(_reply(Answer("Phone: 220", 0.8, (cited,)), (hit,)))
+    assert source.name == name
+
+
+def test_a_source_above_all_headings_stands_under_those_of_its_passage() -> None:
+    hit = replace(_hit(), title="Branches", headings="North", meta={"headings_at": [200, 204]})
+    (source,) = sources_of(_reply(Answer(QUOTE, 0.8, (_citation(),)), (hit,)))
+    assert source.name.endswith(" > North")

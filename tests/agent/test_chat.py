@@ -280,7 +280,7 @@ def test_save_writes_markdown_and_overwrites_only_when_told(
     assert f"{path} exists: `/save! {path}` replaces it" in done.shown.replace("\n", "")
     text = path.read_text()
     assert f"## {LEAVE}\n\nFull-time staff earn **25 days** of annual leave a year.\n\n" in text
-    assert "1. Leave: hr/leave.md, characters " in text
+    assert "1. Leave \\> Annual leave: hr/leave.md, characters " in text
     assert "visitors" not in text
 
     talk(LEAVE, "Where do *visitors* drive?", f"/save! {path}")

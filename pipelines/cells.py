@@ -83,12 +83,29 @@ def names_more(question: str, row: str, other: str) -> bool:
     if BETWEEN not in row or BETWEEN not in other:
         return False
     asked = _telling(question)
-    return asked & _telling(_values(other)) < asked & _telling(_values(row))
+    return _named(asked, other) < _named(asked, row)
 
 
-def is_like(row: str, other: str) -> bool:
-    """Return whether two rows are of tables with the same columns."""
-    return BETWEEN in row and _columns(row) == _columns(other)
+def named_row(question: str, rows: Sequence[str]) -> int:
+    """Return the place of the row that a question names: of one like the first, or the first's.
+
+    Like it are those with the same columns, and one is named that names more: see
+    :func:`names_more`.
+
+    :param rows: Texts, of which the first is the likeliest answer; any may be no row.
+    """
+    if BETWEEN not in rows[0]:
+        return 0
+    asked, columns = _telling(question), _columns(rows[0])
+    place, named = 0, _named(asked, rows[0])
+    for number, row in enumerate(rows):
+        if BETWEEN in row and _columns(row) == columns and named < (more := _named(asked, row)):
+            place, named = number, more
+    return place
+
+
+def _named(asked: set[str], row: str) -> set[str]:
+    return asked & _telling(_values(row))
 
 
 def _columns(row: str) -> list[str]:

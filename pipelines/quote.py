@@ -14,7 +14,7 @@ from haystack import component, default_from_dict, default_to_dict
 from adapters.training.sameness import content_words
 from pipelines.answer import NOT_IN_SOURCES, NOTHING_FOUND, Answer, Citation, cite, nearest
 from pipelines.answer_signs import NAMES, Asked
-from pipelines.cells import is_like, names_more, telling_cells
+from pipelines.cells import named_row, names_more, telling_cells
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
 from pipelines.faq import answers_in, asks, behind_mark
@@ -338,15 +338,12 @@ def named_first(
     """
     if not candidates:
         return []
-    ordered, named = list(candidates), 0
-    for number, one in enumerate(ordered):
-        row, told = _text(evidence, one), _text(evidence, ordered[named])
-        if is_like(row, told) and names_more(question, row, told):
-            named = number
+    ordered = list(candidates)
+    place = named_row(question, [_text(evidence, one) for one in ordered])
     # They change places, odds and all: how sure the answer is stays as it was.
-    best, other = ordered[0], ordered[named]
-    ordered[0] = replace(other, log_odds=best.log_odds)
-    ordered[named] = replace(best, log_odds=other.log_odds)
+    best, named = ordered[0], ordered[place]
+    ordered[place] = replace(best, log_odds=named.log_odds)
+    ordered[0] = replace(named, log_odds=best.log_odds)
     return ordered
 
 
@@ -360,7 +357,7 @@ def as_before(
     words = {word for word in content_words(before) if not any(map(str.isdigit, word))}
     said, found = stems(words), []
     for one in candidates:
-        there = stems(content_words(evidence[one.piece].text[one.start : one.end]))
+        there = stems(content_words(_text(evidence, one)))
         share = len(said & there) / len(said) if said else 0.0
         found.append(replace(one, log_odds=one.log_odds + _AS_BEFORE * share))
     return sorted(found, key=lambda candidate: -candidate.log_odds)
@@ -389,8 +386,7 @@ def _quoted(
     very_answers = []
     for candidate in chosen:
         very = (candidate.reading.start - candidate.start, candidate.reading.end - candidate.start)
-        whole = evidence[candidate.piece].text[candidate.start : candidate.end]
-        text, (start, end) = telling_cells(question, whole, very)
+        text, (start, end) = telling_cells(question, _text(evidence, candidate), very)
         if told:
             # What has no stop of its own, such as a row or an item of a list, ends its line.
             told += " " if told.endswith(_STOPS) else "\n"

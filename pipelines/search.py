@@ -55,9 +55,11 @@ class Hit:
         :param start: Offset of the place in ``text``.
         """
         inside = [(s, e) for s, e in span_pairs(self.meta.get("headings_at")) if e <= start]
-        nearest = self.text[slice(*inside[-1])] if inside else ""
+        if not inside:
+            return self.headings
+        nearest = self.text[slice(*inside[-1])]
         # How deep it is nobody knows here, but that those above the passage may end with it.
-        return self.headings if (self.headings or "").endswith(nearest) else nearest
+        return self.headings if (self.headings or "").rpartition(" > ")[2] == nearest else nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,7 @@ def test_a_stream_is_made_printable_and_leaves_nothing_behind() -> None:
         ("Branches", "Branches > York"),
         ("Branches > Leeds", "Branches > York"),
         ("Branches > North > York", "Branches > North > York"),
+        ("Branches > New York", "Branches > York"),
         (None, "Branches > York"),
     ],
 )

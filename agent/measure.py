@@ -130,11 +130,13 @@ def holds(question: SuiteQuestion, text: str) -> bool:
 def tells(said: str, words: str) -> bool:
     """Say whether a text, made plain, tells some words.
 
-    A word may go on ("order" in "orders") but not begin earlier; a number may do neither.
+    A word may go on ("order" in "orders") but not begin earlier; a number may do neither, except
+    that one or two zeros behind a point change nothing: a spreadsheet's 14375.0 is 14375.
     """
     wanted = plain(words)
     begins = r"(?<!\d)(?<!\d[.,])" if wanted[:1].isdigit() else r"(?<!\w)"
-    ends = r"(?!\d|[.,]\d)" if wanted[-1:].isdigit() else ""
+    zeros = "" if re.search(r"\.\d+$", wanted) else r"(?:\.00?)?"
+    ends = rf"{zeros}(?!\d|[.,]\d)" if wanted[-1:].isdigit() else ""
     return bool(wanted) and re.search(f"{begins}{re.escape(wanted)}{ends}", said) is not None
 
 

@@ -180,6 +180,10 @@ def test_each_step_is_judged(expert: Expert) -> None:
 @pytest.mark.parametrize(
     ("accepted", "told", "holds_it"),
     [
+        ("14375", "Cost: 14375.0 | Rated Power: 5", True),
+        ("14,375", "It came to 14,375.00.", True),
+        ("14375", "Cost: 14375.05", False),
+        ("3.1", "version 3.1.0", False),
         ("5", "It is 25 days.", False),
         ("25", "It is 25 days.", True),
         ("250", "It is 1,250.", False),

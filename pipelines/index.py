@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipelines.stores import PassageStore
 
 # Raised when converters or the splitter change what they make of the same file.
-_RECIPE_VERSION = 5
+_RECIPE_VERSION = 6
 # Passages embedded and written together: enough to sort by length, little enough that
 # a stop loses seconds and memory stays flat.
 _BATCH = 1024

@@ -62,6 +62,8 @@ _ENUMERATOR = re.compile(
     r"(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivxlc]{1,5}|[IVXLC]{1,5}|[Ss]tep \d{1,3})"
 )
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")
+# A table's row, short enough to be told whole: what a cell says is nothing without the others.
+_ROW = re.compile(r"^(?=.{1,400}$).*? \| .*$", re.MULTILINE)
 _NEXT = re.compile(rf"(?:[-–—]\s?)?[{_OPENERS}]{{0,6}}(\w[\w’']{{0,30}})?")
 
 _CANDIDATE = re.compile(
@@ -81,7 +83,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Find the sentences of a text.
 
     Written for English and for texts that mix in others; full stops of Chinese, Japanese,
-    Hindi and Arabic are known.
+    Hindi and Arabic are known. A table's row of up to 400 characters is one.
 
     :param text: Any text; a line break in it ends a sentence.
     :returns: Offsets ``(start, end)`` in order, without white space at their ends; every
@@ -89,8 +91,13 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """
     spans: list[tuple[int, int]] = []
     start = 0
+    rows = _ROW.finditer(text) if " | " in text else iter(())
+    row = next(rows, None)
     for match in _CANDIDATE.finditer(text):
-        if _ends_sentence(text, start, match):
+        while row is not None and row.end() < match.end():
+            row = next(rows, None)
+        within_row = row is not None and row.start() <= match.start()
+        if not within_row and _ends_sentence(text, start, match):
             _append(spans, text, start, match.end())
             start = match.end()
     _append(spans, text, start, len(text))

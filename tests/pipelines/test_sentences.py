@@ -76,12 +76,25 @@ def test_splits_where_a_reader_would(marked: str) -> None:
     assert [text[start:end] for start, end in sentence_spans(text)] == expected
 
 
+def test_a_tables_row_is_one_sentence() -> None:
+    row = "Part: Alarm | Note: It failed. The fuse was replaced. | Cost: 248.66 | By: J. Smith."
+    text = f"The log. See below.\n{row}\nNot a row. Nor this."
+    told = [text[start:end] for start, end in sentence_spans(text)]
+    assert told == ["The log.", "See below.", row, "Not a row.", "Nor this."]
+
+
+def test_a_long_row_is_told_by_its_sentences() -> None:
+    note = "The pump failed again on that day. " * 12
+    text = f"Part: Pump | Note: {note}| Cost: 5"
+    assert len(sentence_spans(text)) == 13
+
+
 @given(
     st.lists(
         st.one_of(
             st.text(max_size=12),
             st.sampled_from(
-                [". ", "? ", "...", "\n", " ", "Dr.", "U.S. ", '." ', "1. ", "A", "。"]
+                [". ", "? ", "...", "\n", " ", "Dr.", "U.S. ", '." ', "1. ", "A", "。", " | "]
             ),
         ),
         max_size=40,
@@ -100,7 +113,7 @@ def test_spans_cover_every_readable_character_in_order(parts: list[str]) -> None
     assert not text[position:].strip()
 
 
-@pytest.mark.parametrize("unit", [".", "!)", " ", '."', "\n", "a. ", "([", "No. "])
+@pytest.mark.parametrize("unit", [".", "!)", " ", '."', "\n", "a. ", "([", "No. ", "x. | "])
 def test_hostile_repetition_stays_linear(unit: str) -> None:
     # Quadratic matching of 400,000 repetitions would run into the suite's time limit.
     text = unit * 400_000

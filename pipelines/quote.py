@@ -18,6 +18,7 @@ from pipelines.cells import named_row, names_more, telling_cells
 from pipelines.evidence import Evidence
 from pipelines.facts import stems
 from pipelines.faq import answers_in, asks, behind_mark
+from pipelines.labelled import NamedThings
 from pipelines.lists import (
     ListSigns,
     asks_for_one,
@@ -241,9 +242,11 @@ class QuoteAnswerer:
         evidence: list[Evidence],
         weigh: Callable[[Sequence[float]], float] | None = None,
     ) -> list[Candidate]:
-        """Return every sentence that neither asks nor heads a section, the likeliest answer first.
+        """Return every sentence that may answer, the likeliest answer first.
 
-        Of rows alike that is the one that the question names; see :func:`named_first`.
+        What asks or heads a section does not, nor what is told of another thing than the question
+        names (:mod:`pipelines.labelled`). Of rows alike the first is the one that the question
+        names; see :func:`named_first`.
 
         :param query: The question.
         :param evidence: What was found, best first.
@@ -257,7 +260,7 @@ class QuoteAnswerer:
         )
         best = [max((r.score for r in of_piece), default=-math.inf) for of_piece in readings]
         weigh = weigh or load_calibration().sentence.log_odds
-        asked, found = Asked(query), []
+        asked, things, found = Asked(query), NamedThings(query, evidence), []
         for number, (piece, of_piece) in enumerate(zip(evidence, readings, strict=True)):
             other = max((s for n, s in enumerate(best) if n != number), default=-math.inf)
             marked = asked.marked(f"{piece.context} {piece.text}")
@@ -267,7 +270,7 @@ class QuoteAnswerer:
                 told = piece.text[start:end]
                 if (piece.is_heading(start) and not _FIGURE.search(told)) or asks(told):
                     continue
-                if not math.isfinite(reading.score):
+                if not math.isfinite(reading.score) or things.are_elsewhere(piece, start, end):
                     continue
                 features = (
                     reading.score,

@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 _SPACES = re.compile(r"\s+")
 _TRAILING = re.compile(r"[ \t\u00a0]+$", re.MULTILINE)
 # "Opening hours: Tue-Fri 10-18", "Tel.: 114", but not "Q: May I?", answered by the next line.
-_LABELLED = re.compile(r"\W{0,3}\w[^.!?;\n]{1,38}?\.?:\W{0,3}\s+\S")
+LABELLED = re.compile(r"\W{0,3}\w[^.!?;\n]{1,38}?\.?:\W{0,3}\s+\S")
 
 
 def clean(text: str, *, keep_lines: bool = False) -> str:
@@ -224,7 +224,7 @@ def _labelled_lines(text: str) -> list[str]:
     """Return the lines of facts set one below the other; the whole text where it is none."""
     lines: list[str] = []
     for line in filter(None, map(str.strip, text.splitlines())):
-        if _LABELLED.match(line):
+        if LABELLED.match(line):
             lines.append(line)
         elif lines and (line[0].islower() or line[0] == "("):
             lines[-1] += f"\n{line}"

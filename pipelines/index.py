@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipelines.embed import Embedder
     from pipelines.stores import PassageStore
 
-# Raised when converters or the splitter change what they make of the same file.
+# Raised when the same file gives other text or passages, or its sentences end elsewhere.
 _RECIPE_VERSION = 6
 # Passages embedded and written together: enough to sort by length, little enough that
 # a stop loses seconds and memory stays flat.

@@ -34,8 +34,9 @@ class NamedThings:
         self._named: defaultdict[str, list[set[str]]] = defaultdict(list)
         for piece in evidence:
             for heading, start, end in _sections(piece):
-                if any(map(LABELLED.match, piece.text[start:end].splitlines())):
-                    self._named[piece.document].append(self._asked & _telling(heading))
+                named = self._asked & _telling(heading)
+                if named and any(map(LABELLED.match, piece.text[start:end].splitlines())):
+                    self._named[piece.document].append(named)
 
     def are_elsewhere(self, piece: Evidence, start: int, end: int) -> bool:
         """Return whether a sentence is a labelled line of another thing than the question names.
@@ -48,9 +49,9 @@ class NamedThings:
         :param start: Where it begins in the piece's text.
         :param end: Where it ends.
         """
-        named = self._named[piece.document]
+        named = self._named.get(piece.document)
         line = piece.text[start:end]
-        if not any(named) or not LABELLED.match(line):
+        if not named or not LABELLED.match(line):
             return False
         heading = [heading for heading, begins, _ in _sections(piece) if begins <= start][-1]
         own = set().union(*named) & _telling(f"{piece.context} {heading} {line}")
